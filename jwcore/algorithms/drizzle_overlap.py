@@ -1,0 +1,214 @@
+"""Overlap of one mapped input pixel with the output grid: the drizzle kernels.
+
+Every function spreads one row of input pixels over the output rows of a band. Output pixel ``o`` covers
+``[o - 0.5, o + 0.5)``; inside this module all output coordinates are shifted by +0.5, so that it covers ``[o, o + 1)``.
+
+The kernels are those of Fruchter & Hook (2002, PASP 114, 144). With the input pixel shrunk by `pixfrac` and ``s`` the
+ratio of output to input pixel scale:
+
+========  ==============================================================================================
+square    exact overlap of the mapped quadrilateral with the output pixel, over the area of the quadrilateral
+turbo     the same for an axis-aligned square of side ``pixfrac / s``
+point     all weight to the pixel that holds the mapped centre
+gaussian  ``e / pi exp(-e r^2)``, ``e = (2.3548 s / pixfrac)^2 / 2``, within ``max(2.5 pixfrac / 2.3548, 1.2) / s``
+lanczosN  ``L(dx) L(dy)``, ``L(x) = sinc(s x) sinc(s x / N)``, half size ``N / s``
+========  ==============================================================================================
+"""
+
+import math
+
+from jwcore.algorithms._numba import kernel
+
+__all__ = ["GAUSSIAN", "KERNELS", "LANCZOS2", "LANCZOS3", "POINT", "SQUARE", "TURBO", "kernel_reach", "spread_row"]
+
+SQUARE, TURBO, POINT, GAUSSIAN, LANCZOS2, LANCZOS3 = range(6)
+
+KERNELS = {
+    "square": SQUARE,
+    "turbo": TURBO,
+    "point": POINT,
+    "gaussian": GAUSSIAN,
+    "lanczos2": LANCZOS2,
+    "lanczos3": LANCZOS3,
+}
+"""Code of every kernel by its name."""
+
+FWHM_IN_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+
+
+@kernel
+def kernel_reach(code, pixfrac, scale_ratio):
+    """Half size of a kernel that is placed by its centre, in output pixels (the square kernel has its corners)."""
+    if code == TURBO:
+        return 0.5 * pixfrac / scale_ratio
+    if code == GAUSSIAN:
+        return max(2.5 * pixfrac / FWHM_IN_SIGMA, 1.2) / scale_ratio
+    if code == LANCZOS2:
+        return 2.0 / scale_ratio
+    if code == LANCZOS3:
+        return 3.0 / scale_ratio
+    return 0.0
+
+
+@kernel
+def _deposit(band, row, column, overlap, values, pixel):
+    """Add an overlap-weighted pixel to the running sums of one output pixel."""
+    band[row, column, 0] += overlap
+    for plane in range(values.shape[0]):
+        band[row, column, plane + 1] += overlap * values[plane, pixel]
+
+
+@kernel
+def _clip_to_column(xa, ya, xb, yb, column):
+    """Cut the edge a-b to ``column <= x <= column + 1``: signed width and the heights of both ends."""
+    x0 = min(max(xa, column), column + 1.0)
+    x1 = min(max(xb, column), column + 1.0)
+    width = x1 - x0
+    if width == 0.0:
+        return 0.0, 0.0, 0.0
+    slope = (yb - ya) / (xb - xa)
+    return width, ya + slope * (x0 - xa), ya + slope * (x1 - xa)
+
+
+@kernel
+def _mean_height(ya, yb):
+    """Mean of ``clip(y, 0, 1)`` along a straight edge whose ends have the heights `ya` and `yb`."""
+    low, high = min(ya, yb), max(ya, yb)
+    if low >= 1.0:
+        return 1.0
+    if high <= 0.0:
+        return 0.0
+    if low >= 0.0 and high <= 1.0:
+        return 0.5 * (low + high)
+    bottom, top = max(low, 0.0), min(high, 1.0)
+    return (0.5 * (top - bottom) * (top + bottom) + (high - top)) / (high - low)
+
+
+@kernel
+def _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight, values, pixel, band, y_first, x_first):
+    """Spread one quadrilateral with corners a, b, c, d (in turn) by its exact overlap areas.
+
+    The area shared with an output pixel is the sum, over the four edges, of the integral of the edge height clipped
+    to the unit square: no polygon clipping, no lists.
+    """
+    top_row = math.floor(max(ay, by, cy, dy))
+    bottom_row = math.floor(min(ay, by, cy, dy))
+    row0, row1 = max(bottom_row - y_first, 0), min(top_row - y_first, band.shape[0] - 1)
+    if row0 > row1:
+        return
+    left = math.floor(min(ax, bx, cx, dx))
+    right = math.floor(max(ax, bx, cx, dx))
+    column0, column1 = max(left - x_first, 0), min(right - x_first, band.shape[1] - 1)
+    area = 0.5 * abs((cx - ax) * (dy - by) - (cy - ay) * (dx - bx))
+    if area == 0.0:
+        return
+    scale = weight / area
+    for column in range(column0, column1 + 1):
+        edge = float(column + x_first)
+        w0, p0, q0 = _clip_to_column(ax, ay, bx, by, edge)
+        w1, p1, q1 = _clip_to_column(bx, by, cx, cy, edge)
+        w2, p2, q2 = _clip_to_column(cx, cy, dx, dy, edge)
+        w3, p3, q3 = _clip_to_column(dx, dy, ax, ay, edge)
+        for row in range(row0, row1 + 1):
+            floor = float(row + y_first)
+            overlap = abs(
+                w0 * _mean_height(p0 - floor, q0 - floor)
+                + w1 * _mean_height(p1 - floor, q1 - floor)
+                + w2 * _mean_height(p2 - floor, q2 - floor)
+                + w3 * _mean_height(p3 - floor, q3 - floor)
+            )
+            if overlap > 0.0:
+                _deposit(band, row, column, overlap * scale, values, pixel)
+
+
+@kernel
+def _square_row(x_low, y_low, x_high, y_high, pixfrac, weight, values, band, y_first, x_first):
+    """Spread a row of pixels given by the corners below (`low`) and above (`high`) it."""
+    for i in range(weight.size):
+        if weight[i] <= 0.0:
+            continue
+        ax, bx, cx, dx = x_low[i], x_low[i + 1], x_high[i + 1], x_high[i]
+        ay, by, cy, dy = y_low[i], y_low[i + 1], y_high[i + 1], y_high[i]
+        if pixfrac < 1.0:
+            rest = 0.25 * (1.0 - pixfrac)
+            x_rest, y_rest = rest * (ax + bx + cx + dx), rest * (ay + by + cy + dy)
+            ax, bx, cx, dx = (
+                x_rest + pixfrac * ax, x_rest + pixfrac * bx, x_rest + pixfrac * cx, x_rest + pixfrac * dx,
+            )  # fmt: skip
+            ay, by, cy, dy = (
+                y_rest + pixfrac * ay, y_rest + pixfrac * by, y_rest + pixfrac * cy, y_rest + pixfrac * dy,
+            )  # fmt: skip
+        _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight[i], values, i, band, y_first, x_first)
+
+
+@kernel
+def _sinc(x):
+    return 1.0 if abs(x) < 1e-9 else math.sin(math.pi * x) / (math.pi * x)
+
+
+@kernel
+def _profile(code, dx, dy, reach, pixfrac, scale_ratio):
+    """Weight of the output pixel whose centre lies (dx, dy) from the mapped centre of the input pixel."""
+    if code == TURBO:
+        width = min(dx + 0.5, reach) - max(dx - 0.5, -reach)
+        height = min(dy + 0.5, reach) - max(dy - 0.5, -reach)
+        return max(width, 0.0) * max(height, 0.0) / (4.0 * reach * reach)
+    if code == GAUSSIAN:
+        r2 = dx * dx + dy * dy
+        e = 0.5 * (FWHM_IN_SIGMA * scale_ratio / pixfrac) ** 2
+        return e / math.pi * math.exp(-e * r2)
+    if max(abs(dx), abs(dy)) > reach:
+        return 0.0
+    lobes = 2.0 if code == LANCZOS2 else 3.0
+    u, v = dx * scale_ratio, dy * scale_ratio
+    return _sinc(u) * _sinc(u / lobes) * _sinc(v) * _sinc(v / lobes)
+
+
+@kernel
+def _centred_row(code, x, y, pixfrac, scale_ratio, weight, values, band, y_first, x_first):
+    """Spread a row of pixels given by their mapped centres with one of the kernels that ignore their shape."""
+    reach = kernel_reach(code, pixfrac, scale_ratio)
+    for i in range(weight.size):
+        if weight[i] <= 0.0:
+            continue
+        column0 = max(math.floor(x[i] - reach) - x_first, 0)
+        column1 = min(math.floor(x[i] + reach) - x_first, band.shape[1] - 1)
+        row0 = max(math.floor(y[i] - reach) - y_first, 0)
+        row1 = min(math.floor(y[i] + reach) - y_first, band.shape[0] - 1)
+        for row in range(row0, row1 + 1):
+            for column in range(column0, column1 + 1):
+                overlap = 1.0
+                if code != POINT:
+                    overlap = _profile(
+                        code, column + x_first + 0.5 - x[i], row + y_first + 0.5 - y[i], reach, pixfrac, scale_ratio
+                    )
+                if overlap != 0.0:
+                    _deposit(band, row, column, overlap * weight[i], values, i)
+
+
+@kernel
+def spread_row(code, x, y, pixfrac, scale_ratio, weight, values, band, y_first, x_first):
+    """Spread one row of input pixels over a band of output rows.
+
+    Parameters
+    ----------
+    code : int
+        One of :data:`KERNELS`.
+    x, y : ndarray of float64 [2, n + 1]
+        Mapped positions, shifted by +0.5: for the square kernel the corners below and above the row, for the others
+        the centres in ``[0, :n]``.
+    pixfrac, scale_ratio : float
+        Shrinking of the input pixel and output over input pixel scale.
+    weight : ndarray of float64 [n]
+        Weights; pixels without a positive weight are passed over.
+    values : ndarray of float64 [planes, n]
+        Values of the planes that are resampled together.
+    band : ndarray of float64 [rows, columns, planes + 1]
+        Running sums of the weight and of weight times value, added to.
+    y_first, x_first : int
+        Output pixel of ``band[0, 0]``.
+    """
+    if code == SQUARE:
+        _square_row(x[0], y[0], x[1], y[1], pixfrac, weight, values, band, y_first, x_first)
+    else:
+        _centred_row(code, x[0], y[0], pixfrac, scale_ratio, weight, values, band, y_first, x_first)

@@ -1,0 +1,162 @@
+"""Cosmic-ray jumps by the two-point difference method.
+
+A charged particle lifts one difference of neighbouring groups above the others of its pixel. The size that noise allows follows from the pixel's
+median difference (photon noise) and its read noise.
+
+References
+----------
+R. E. Anderson & K. D. Gordon, "Optimal cosmic-ray detection for nondestructive read ramps", PASP 123, 1237 (2011).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jwcore.algorithms import jump_detection, jump_growth
+from jwcore.algorithms.dq import DO_NOT_USE, NO_GAIN_VALUE
+from jwcore.algorithms.groups import usable_differences, usable_groups
+from jwcore.algorithms.medians import median_network, sorting_network
+
+__all__ = ["JumpCount", "JumpThresholds", "detect_jumps", "flag_bad_gain"]
+
+_BLOCK_BYTES = 32 * 1024  # one block of differences stays in the first-level cache
+
+
+class JumpThresholds(NamedTuple):
+    """Rejection thresholds (sigma) by the number of usable differences of a pixel."""
+
+    four_or_more: float = 4.0
+    three: float = 5.0
+    two: float = 6.0
+
+
+class JumpCount(NamedTuple):
+    """What `detect_jumps` found."""
+
+    jumps: int
+    """Groups flagged before neighbours and after-glow were added."""
+    unusable_groups: int
+    """Groups, over all integrations, that are DO_NOT_USE in every pixel."""
+    method: str
+    """``"iterative"``, ``"single pass"``, ``"sigma clip"``, or ``"none"`` with too few groups."""
+
+
+def flag_bad_gain(pixeldq: np.ndarray, gain: np.ndarray) -> int:
+    """
+    Flag pixels without a positive gain with NO_GAIN_VALUE and DO_NOT_USE, in place.
+
+    Parameters
+    ----------
+    pixeldq : ndarray of uint32, shape (ny, nx)
+        Pixel flags.
+    gain : ndarray of float32, shape (ny, nx)
+        Gain, electron/DN.
+
+    Returns
+    -------
+    int
+        Number of pixels concerned.
+    """
+    bad = ~(gain > 0)
+    pixeldq[bad] |= np.uint32(NO_GAIN_VALUE | DO_NOT_USE)
+    return int(bad.sum())
+
+
+def detect_jumps(
+    *,
+    data: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    readnoise: np.ndarray,
+    nframes: int,
+    thresholds: JumpThresholds = JumpThresholds(),
+    min_diffs_single_pass: int = 10,
+    minimum_groups: int = 3,
+    minimum_sigclip_groups: int = 100,
+    only_use_ints: bool = True,
+    neighbour_limits: tuple[float, float] | None = (10.0, 1000.0),
+    after_jumps: Sequence[tuple[float, int]] = (),
+) -> JumpCount:
+    """
+    Flag the groups that follow a jump with JUMP_DET, in place.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (nints, ngroups, ny, nx)
+        Linear ramps, DN.
+    groupdq : ndarray of uint8, same shape
+        Group flags; groups with DO_NOT_USE or SATURATED are not used. JUMP_DET is set.
+    gain : ndarray of float32, shape (ny, nx)
+        Gain, electron/DN.
+    readnoise : ndarray of float32, shape (ny, nx)
+        Noise of the difference of two single reads (correlated double sample), DN.
+    nframes : int
+        Frames averaged in a group.
+    thresholds : JumpThresholds, optional
+        Rejection thresholds, sigma.
+    min_diffs_single_pass : int, optional
+        From this number of differences in an integration on, all differences are compared once with the pixel's median; with fewer, the
+        worst is rejected again and again.
+    minimum_groups : int, optional
+        Fewest usable groups in an integration.
+    minimum_sigclip_groups : int, optional
+        From this number of integrations (``only_use_ints``) or of usable groups in all on, a sigma clip over them takes the place of both.
+    only_use_ints : bool, optional
+        Clip each difference over integrations, or all differences of the exposure together.
+    neighbour_limits : (float, float) or None, optional
+        Range (sigma) of jumps whose four neighbours are flagged too; None for no neighbours.
+    after_jumps : sequence of (float, int), optional
+        Height (electron) above the median, and number of groups to flag after jumps at least so high.
+
+    Returns
+    -------
+    JumpCount
+        Number of jumps, and what was used.
+    """
+    usable = usable_groups(groupdq)
+    pairs = usable_differences(usable)
+    unusable_count = int(np.count_nonzero(~usable))
+    fewest = int(usable.sum(axis=1).min())
+    clip = (len(usable) if only_use_ints else int(usable.sum())) >= minimum_sigclip_groups
+    if len(pairs) == 0 or not (clip or fewest >= minimum_groups):
+        return JumpCount(0, unusable_count, "none")
+
+    variance = (readnoise * gain) ** 2 / np.float32(nframes)
+    if clip:
+        method = "sigma clip"
+        for subset in _split_by_group(pairs) if only_use_ints else [pairs]:
+            network = sorting_network(len(subset))
+            jump_detection.detect_clipped(data, groupdq, gain, subset, network, thresholds.four_or_more, _block(subset))
+        jump_growth.reset_flooded_groups(groupdq)
+    elif fewest - 1 >= min_diffs_single_pass:
+        method = "single pass"
+        threshold = np.float32(thresholds.four_or_more)
+        network = median_network(len(pairs))
+        jump_detection.detect_single_pass(data, groupdq, gain, variance, pairs, network, threshold, _block(pairs))
+    else:
+        method = "iterative"
+        limits = np.array([np.inf, np.inf, thresholds.two, thresholds.three, thresholds.four_or_more], np.float32)
+        network = sorting_network(len(pairs))
+        jump_detection.detect_iterative(data, groupdq, gain, variance, pairs, network, limits, _block(pairs))
+
+    spread_limits = np.array(neighbour_limits or (np.inf, np.inf), np.float32)
+    spread = np.zeros((data.shape[0], (data.shape[1] + 6) // 8, *data.shape[2:]), np.uint8)
+    jumps = jump_growth.mark_spreading_jumps(data, groupdq, gain, variance, pairs, spread_limits, spread)
+    if neighbour_limits:
+        jump_growth.flag_neighbours(groupdq, spread)
+    if after_jumps:
+        heights = np.array([height for height, _ in after_jumps], np.float32)
+        lengths = np.array([length for _, length in after_jumps])
+        jump_growth.flag_after_jumps(data, groupdq, gain, pairs, heights, lengths)
+    return JumpCount(int(jumps), unusable_count, method)
+
+
+def _block(pairs: np.ndarray) -> int:
+    """Choose the number of columns handled together, a multiple of the packed width."""
+    return min(max(_BLOCK_BYTES // (4 * len(pairs)) // 16 * 16, 16), 256)
+
+
+def _split_by_group(pairs: np.ndarray) -> list[np.ndarray]:
+    """Collect the differences of the same groups over the integrations."""
+    return [pairs[pairs[:, 1] == group] for group in np.unique(pairs[:, 1])]

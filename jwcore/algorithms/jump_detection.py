@@ -1,0 +1,311 @@
+"""Kernels that find cosmic-ray jumps in ramps by the differences of neighbouring groups.
+
+All kernels work on one row at a time in blocks of columns. The expensive part, sorting the differences of each pixel, runs over the block with
+packed instructions; a test with a small safety margin then picks the few pixels that can hold a jump, and only those go through the
+exact definition. The margin covers rounding, so the flags are those of the exact definition everywhere.
+
+Shapes and units: ramp (nints, ngroups, ny, nx) in DN; gain (ny, nx) in electron/DN; variance (ny, nx) is the read-noise variance of a
+difference in electron^2; pairs (n, 2) holds (integration, group) of the earlier group of each difference to use.
+"""
+
+import numpy as np
+
+from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
+from jwcore.algorithms.medians import median_columns, sort_columns
+
+__all__ = ["detect_clipped", "detect_iterative", "detect_single_pass", "load_differences"]
+
+_UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
+_JUMP = np.uint8(JUMP_DET)
+_NAN = np.float32(np.nan)
+_INFINITY = np.float32(np.inf)
+_MARGIN = np.float32(1 - 1e-5)
+_CLIP_PASSES = 5
+
+
+@kernel
+def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences):
+    """
+    Fill ``differences[pair, column]`` (electron) for a block of one row; NaN where a group is unusable.
+
+    Parameters
+    ----------
+    ramp, groupdq, gain, pairs : ndarray
+        See the module's head.
+    row, start, width : int
+        Row, first column and number of columns of the block.
+    differences : ndarray of float32, shape (n, >= width)
+        Receives later group minus earlier group.
+    """
+    stop = start + width
+    gain_row = gain[row, start:stop]
+    for pair in range(pairs.shape[0]):
+        integration = pairs[pair, 0]
+        group = pairs[pair, 1]
+        earlier = ramp[integration, group, row, start:stop]
+        later = ramp[integration, group + 1, row, start:stop]
+        earlier_dq = groupdq[integration, group, row, start:stop]
+        later_dq = groupdq[integration, group + 1, row, start:stop]
+        out = differences[pair]
+        for column in range(width):
+            step = later[column] * gain_row[column] - earlier[column] * gain_row[column]
+            good = (earlier_dq[column] | later_dq[column]) & _UNUSABLE == 0 and abs(step) < _INFINITY
+            out[column] = step if good else _NAN
+
+
+@kernel
+def _flag(groupdq, pairs, pair, row, column):
+    """Flag the later group of a difference."""
+    groupdq[pairs[pair, 0], pairs[pair, 1] + 1, row, column] |= _JUMP
+
+
+@kernel
+def _clipped_median(ordered, column, low, high):
+    """Median magnitude of the ordered samples low..high-1 without the largest (all its ties); see `detect_iterative`."""
+    n = high - low
+    if n == 2:
+        return ordered[low, column]
+    if n > 3:
+        largest = ordered[high - 1, column]
+        while high > low and ordered[high - 1, column] == largest:
+            high -= 1
+        n = high - low
+        if n == 0:
+            return _NAN
+    middle = low + n // 2
+    if n % 2 == 1:
+        return ordered[middle, column]
+    return np.float32(0.5) * (ordered[middle - 1, column] + ordered[middle, column])
+
+
+@kernel
+def _reject_extremes(ordered, column, usable, variance, thresholds):
+    """
+    Reject the worst magnitude of one pixel again and again until none exceeds its threshold.
+
+    The ratio grows with the distance from the median, so the worst is always the smallest or the largest that is left.
+
+    Returns
+    -------
+    low, high : int
+        Range of ranks that were kept.
+    """
+    low, high = 0, usable
+    while high - low >= 2:
+        median = _clipped_median(ordered, column, low, high)
+        sigma = np.sqrt(abs(median) + variance)
+        below = abs(ordered[low, column] - median) / sigma
+        above = abs(ordered[high - 1, column] - median) / sigma
+        worst = max(below, above)
+        if not worst > thresholds[min(high - low, 4)]:
+            break
+        while high > low and abs(ordered[high - 1, column] - median) / sigma == worst:
+            high -= 1
+        while high > low and abs(ordered[low, column] - median) / sigma == worst:
+            low += 1
+    return low, high
+
+
+@kernel
+def _screen_extremes(ordered, width, usable, variance, thresholds, suspect):
+    """Mark the columns in which `_reject_extremes` could reject something."""
+    n = ordered.shape[0]
+    lowest = ordered[0]
+    highest = ordered[n - 1]
+    runner_up = ordered[n - 2]
+    kept = n - 1 if n > 3 else n  # the samples whose median is taken
+    lower = ordered[(kept - 1) // 2 if n > 2 else 0]
+    upper = ordered[kept // 2 if n > 2 else 0]
+    threshold = thresholds[min(n, 4)] * _MARGIN
+    for column in range(width):
+        median = np.float32(0.5) * (lower[column] + upper[column])
+        limit = threshold * np.sqrt(median + variance[column])
+        distance = max(highest[column] - median, median - lowest[column])
+        tied = n > 3 and highest[column] == runner_up[column]
+        suspect[column] = usable[column] < n or tied or distance > limit
+
+
+@kernel
+def _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, row, block):
+    n = pairs.shape[0]
+    nx = ramp.shape[3]
+    differences = np.empty((n, block), np.float32)
+    ordered = np.empty((n, block), np.float32)
+    usable = np.empty(block, np.int32)
+    suspect = np.empty(block, np.bool_)
+    for start in range(0, nx, block):
+        width = min(block, nx - start)
+        load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+        usable[:] = 0
+        for pair in range(n):
+            source = differences[pair]
+            target = ordered[pair]
+            for column in range(width):
+                magnitude = abs(source[column])
+                good = magnitude < _INFINITY
+                target[column] = magnitude if good else _INFINITY
+                usable[column] += good
+        sort_columns(ordered, network, width)
+        noise = variance[row, start : start + width]
+        _screen_extremes(ordered, width, usable, noise, thresholds, suspect)
+        for column in range(width):
+            if not suspect[column]:
+                continue
+            low, high = _reject_extremes(ordered, column, usable[column], noise[column], thresholds)
+            if high - low == usable[column]:
+                continue
+            smallest = ordered[low, column] if low < high else _INFINITY
+            largest = ordered[high - 1, column] if low < high else -_INFINITY
+            for pair in range(n):
+                magnitude = abs(differences[pair, column])
+                if magnitude < smallest or magnitude > largest:
+                    _flag(groupdq, pairs, pair, row, start + column)
+
+
+@parallel_kernel
+def detect_iterative(ramp, groupdq, gain, variance, pairs, network, thresholds, block):
+    """
+    Flag jumps by repeated rejection of the worst magnitude of difference, all integrations of a pixel together.
+
+    With n magnitudes a left, mu is their median without the largest (n >= 4), their median (n = 3) or their minimum (n = 2). The magnitude(s) of the
+    largest ratio abs(a - mu) / sqrt(abs(mu) + variance) are rejected when it exceeds the threshold for n; then the rest is looked at again.
+
+    Parameters
+    ----------
+    ramp, groupdq, gain, variance, pairs : ndarray
+        See the module's head; JUMP_DET is set in ``groupdq``.
+    network : ndarray
+        Comparators that sort ``len(pairs)`` samples; at least 2.
+    thresholds : ndarray of float32, shape (5,)
+        Threshold in sigma for n = 2, 3, and 4 or more at these indices.
+    block : int
+        Number of columns handled together.
+    """
+    for row in prange(ramp.shape[2]):
+        _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, row, block)
+
+
+@kernel
+def _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, row, block):
+    n = pairs.shape[0]
+    nx = ramp.shape[3]
+    differences = np.empty((n, block), np.float32)
+    work = np.empty((n, block), np.float32)
+    unusable = np.empty(block, np.int32)
+    median = np.empty(block, np.float32)
+    worst = np.empty(block, np.float32)
+    for start in range(0, nx, block):
+        width = min(block, nx - start)
+        load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+        unusable[:] = 0
+        for pair in range(n):
+            source = differences[pair]
+            target = work[pair]
+            for column in range(width):
+                good = abs(source[column]) < _INFINITY
+                replacement = _INFINITY if unusable[column] & 1 == 0 else -_INFINITY
+                target[column] = source[column] if good else replacement
+                unusable[column] += not good
+        median_columns(work, network, width, unusable, median)
+        worst[:] = 0
+        for pair in range(n):
+            source = differences[pair]
+            for column in range(width):
+                distance = abs(source[column] - median[column])
+                worst[column] = distance if distance > worst[column] else worst[column]
+        for column in range(width):
+            sigma = np.sqrt(abs(median[column]) + variance[row, start + column])
+            if not (sigma > 0 and worst[column] > threshold * sigma * _MARGIN):
+                continue
+            for pair in range(n):
+                if abs(differences[pair, column] - median[column]) / sigma > threshold:
+                    _flag(groupdq, pairs, pair, row, start + column)
+
+
+@parallel_kernel
+def detect_single_pass(ramp, groupdq, gain, variance, pairs, network, threshold, block):
+    """
+    Flag jumps where abs(d - m) / sqrt(abs(m) + variance) exceeds the threshold; m is the median difference of the pixel.
+
+    Parameters
+    ----------
+    ramp, groupdq, gain, variance, pairs, block
+        As for `detect_iterative`.
+    network : ndarray
+        Comparators of `median_network` for ``len(pairs)`` samples.
+    threshold : float32
+        Threshold in sigma.
+    """
+    for row in prange(ramp.shape[2]):
+        _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, row, block)
+
+
+@kernel
+def _clip_bounds(ordered, column, usable, threshold):
+    """Bounds of a sigma clip about the median of one pixel, at most five passes, in double precision."""
+    low, high = 0, usable
+    lower, upper = -np.inf, np.inf
+    for _ in range(_CLIP_PASSES):
+        n = high - low
+        mean = 0.0
+        for rank in range(low, high):
+            mean += ordered[rank, column]
+        mean /= n
+        spread = 0.0
+        for rank in range(low, high):
+            spread += (ordered[rank, column] - mean) ** 2
+        spread = threshold * np.sqrt(spread / n)
+        centre = 0.5 * (np.float64(ordered[low + (n - 1) // 2, column]) + np.float64(ordered[low + n // 2, column]))
+        lower, upper = centre - spread, centre + spread
+        while low < high and ordered[low, column] < lower:
+            low += 1
+        while low < high and ordered[high - 1, column] > upper:
+            high -= 1
+        if high - low == n or low == high:
+            break
+    return lower, upper
+
+
+@kernel
+def _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block):
+    n = pairs.shape[0]
+    nx = ramp.shape[3]
+    differences = np.empty((n, block), np.float32)
+    ordered = np.empty((n, block), np.float32)
+    usable = np.empty(block, np.int32)
+    for start in range(0, nx, block):
+        width = min(block, nx - start)
+        load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+        usable[:] = 0
+        for pair in range(n):
+            for column in range(width):
+                good = abs(differences[pair, column]) < _INFINITY
+                ordered[pair, column] = differences[pair, column] if good else _INFINITY
+                usable[column] += good
+        sort_columns(ordered, network, width)
+        for column in range(width):
+            if usable[column] == 0:
+                continue
+            lower, upper = _clip_bounds(ordered, column, usable[column], threshold)
+            if ordered[0, column] >= lower and ordered[usable[column] - 1, column] <= upper:
+                continue
+            for pair in range(n):
+                if differences[pair, column] < lower or differences[pair, column] > upper:
+                    _flag(groupdq, pairs, pair, row, start + column)
+
+
+@parallel_kernel
+def detect_clipped(ramp, groupdq, gain, pairs, network, threshold, block):
+    """
+    Flag the differences that a sigma clip over all given pairs rejects (median centre, standard deviation, at most five passes).
+
+    Parameters
+    ----------
+    ramp, groupdq, gain, pairs, network, block
+        As for `detect_iterative`.
+    threshold : float
+        Threshold in sigma.
+    """
+    for row in prange(ramp.shape[2]):
+        _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block)

@@ -1,0 +1,208 @@
+"""Kernels that follow jump detection: flags for the neighbours of a jump and for the groups after a bright one.
+
+Shapes and units as in `jwcore.algorithms.jump_detection`. ``spread`` holds one bit for every group but the first: bit ``j % 8`` of
+``spread[integration, j // 8, y, x]`` says that the jump in group ``j + 1`` is handed on to the pixel's neighbours.
+"""
+
+import numpy as np
+
+from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
+from jwcore.algorithms.jump_detection import load_differences
+from jwcore.algorithms.medians import select_median
+
+__all__ = ["flag_after_jumps", "flag_neighbours", "mark_spreading_jumps", "reset_flooded_groups"]
+
+_UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
+_JUMP = np.uint8(JUMP_DET)
+_FLOODED = np.uint8(JUMP_DET | DO_NOT_USE)
+
+
+@kernel
+def _find_jumps(groupdq, row, found):
+    """Drop the jump flags of unusable groups, mark the columns that have a jump in any other group, and count the jumps."""
+    nints, ngroups, _, nx = groupdq.shape
+    found[:] = 0
+    count = 0
+    for integration in range(nints):
+        for group in range(ngroups):
+            flags = groupdq[integration, group, row]
+            for column in range(nx):
+                jump = flags[column] & _JUMP
+                if flags[column] & _UNUSABLE and jump:
+                    flags[column] ^= _JUMP
+                    jump = np.uint8(0)
+                found[column] |= jump
+                count += jump != 0
+    return count
+
+
+@kernel
+def _pixel_median(differences, scratch):
+    """Median of the usable differences of one pixel."""
+    n = 0
+    for pair in range(differences.shape[0]):
+        if abs(differences[pair, 0]) < np.inf:
+            scratch[n] = differences[pair, 0]
+            n += 1
+    return select_median(scratch, n)
+
+
+@kernel
+def _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread):
+    found = np.empty(ramp.shape[3], np.uint8)
+    count = _find_jumps(groupdq, row, found)
+    if count == 0:
+        return 0
+    differences = np.empty((pairs.shape[0], 1), np.float32)
+    scratch = np.empty(pairs.shape[0], np.float32)
+    for column in range(ramp.shape[3]):
+        if not found[column]:
+            continue
+        load_differences(ramp, groupdq, gain, pairs, row, column, 1, differences)
+        median = _pixel_median(differences, scratch)
+        sigma = np.sqrt(abs(median) + variance[row, column])
+        for pair in range(pairs.shape[0]):
+            integration, group = pairs[pair, 0], pairs[pair, 1]
+            ratio = abs(differences[pair, 0] - median) / sigma
+            if groupdq[integration, group + 1, row, column] & _JUMP and limits[0] < ratio < limits[1]:
+                spread[integration, group // 8, row, column] |= np.uint8(1 << (group % 8))
+    return count
+
+
+@parallel_kernel
+def mark_spreading_jumps(ramp, groupdq, gain, variance, pairs, limits, spread):
+    """
+    Drop the jumps of unusable groups, count the others and mark those whose ratio abs(d - m) / sqrt(abs(m) + variance) lies between two limits.
+
+    Parameters
+    ----------
+    ramp, groupdq, gain, variance, pairs : ndarray
+        As for `detect_iterative`.
+    limits : ndarray of float32, shape (2,)
+        Smallest and largest ratio that is handed on, in sigma.
+    spread : ndarray of uint8, shape (nints, ceil((ngroups - 1) / 8), ny, nx)
+        Receives the marks; see the module's head.
+
+    Returns
+    -------
+    int
+        Number of groups flagged JUMP_DET.
+    """
+    count = 0
+    for row in prange(ramp.shape[2]):
+        count += _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread)
+    return count
+
+
+@kernel
+def _neighbours_row(groupdq, spread, row):
+    nints, ngroups, ny, nx = groupdq.shape
+    received = np.empty(nx, np.uint8)
+    for integration in range(nints):
+        for byte in range(spread.shape[1]):
+            own = spread[integration, byte, row]
+            above = spread[integration, byte, min(row + 1, ny - 1)]  # at the edge the row itself, whose jumps are flagged already
+            below = spread[integration, byte, max(row - 1, 0)]
+            received[:] = 0
+            received[1:] |= own[:-1]
+            received[:-1] |= own[1:]
+            anything = np.uint8(0)
+            for column in range(nx):
+                received[column] |= above[column] | below[column]
+                anything |= received[column]
+            if anything == 0:
+                continue
+            for group in range(8 * byte, min(8 * byte + 8, ngroups - 1)):
+                flags = groupdq[integration, group + 1, row]
+                bit = np.uint8(1 << (group - 8 * byte))
+                for column in range(nx):
+                    if received[column] & bit and flags[column] & _UNUSABLE == 0:
+                        flags[column] |= _JUMP
+
+
+@parallel_kernel
+def flag_neighbours(groupdq, spread):
+    """
+    Flag the four neighbours of the marked jumps in the same group, where they are usable.
+
+    Parameters
+    ----------
+    groupdq : ndarray of uint8, shape (nints, ngroups, ny, nx)
+        Group flags; JUMP_DET is set.
+    spread : ndarray of uint8
+        Marks of `mark_spreading_jumps`.
+    """
+    for row in prange(groupdq.shape[2]):
+        _neighbours_row(groupdq, spread, row)
+
+
+@kernel
+def _after_row(ramp, groupdq, gain, pairs, heights, lengths, row):
+    ngroups, nx = ramp.shape[1], ramp.shape[3]
+    found = np.empty(nx, np.uint8)
+    if _find_jumps(groupdq, row, found) == 0:
+        return
+    differences = np.empty((pairs.shape[0], 1), np.float32)
+    scratch = np.empty(pairs.shape[0], np.float32)
+    for column in range(nx):
+        if not found[column]:
+            continue
+        load_differences(ramp, groupdq, gain, pairs, row, column, 1, differences)
+        median = _pixel_median(differences, scratch)
+        for pair in range(pairs.shape[0] - 1, -1, -1):  # backwards: flags that are set here start nothing
+            integration, jump = pairs[pair, 0], pairs[pair, 1] + 1
+            if groupdq[integration, jump, row, column] & _JUMP == 0:
+                continue
+            for kind in range(heights.shape[0]):
+                if not differences[pair, 0] - median >= heights[kind]:
+                    continue
+                for group in range(jump + 1, min(jump + lengths[kind], ngroups - 1) + 1):
+                    if groupdq[integration, group, row, column] & _UNUSABLE == 0:
+                        groupdq[integration, group, row, column] |= _JUMP
+
+
+@parallel_kernel
+def flag_after_jumps(ramp, groupdq, gain, pairs, heights, lengths):
+    """
+    Flag the groups that follow a bright jump.
+
+    Parameters
+    ----------
+    ramp, groupdq, gain, pairs : ndarray
+        As for `detect_iterative`; pairs in order of groups within each integration.
+    heights : ndarray of float32
+        Least height d - m of a jump, electron.
+    lengths : ndarray of int
+        Number of groups to flag after a jump of that height.
+    """
+    for row in prange(ramp.shape[2]):
+        _after_row(ramp, groupdq, gain, pairs, heights, lengths, row)
+
+
+@parallel_kernel
+def reset_flooded_groups(groupdq):
+    """
+    Clear the jumps of groups in which no pixel is left without JUMP_DET or DO_NOT_USE, in place.
+
+    Only pixels that carry no other flag are cleared.
+
+    Parameters
+    ----------
+    groupdq : ndarray of uint8, shape (nints, ngroups, ny, nx)
+        Group flags.
+    """
+    nints, ngroups, ny, nx = groupdq.shape
+    for plane in prange(nints * ngroups):
+        flags = groupdq[plane // ngroups, plane % ngroups]
+        flooded = True
+        for row in range(ny):
+            for column in range(nx):
+                flooded = flooded and flags[row, column] & _FLOODED != 0
+            if not flooded:
+                break
+        if flooded:
+            for row in range(ny):
+                for column in range(nx):
+                    if flags[row, column] == _JUMP:
+                        flags[row, column] = 0

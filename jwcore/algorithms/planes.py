@@ -1,0 +1,65 @@
+"""Subtraction of reference frames from ramps, shared by the bias and dark corrections."""
+
+import numpy as np
+
+from jwcore.algorithms._numba import parallel_kernel, prange
+
+__all__ = ["add_scaled", "subtract_from_nonzero", "subtract_plane"]
+
+
+@parallel_kernel
+def subtract_plane(data, plane, start, stop):
+    """Subtract one frame from groups ``start`` to ``stop - 1`` of every integration, in place.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (nints, ngroups, ny, nx)
+        Ramp in DN.
+    plane : ndarray of float32, shape (ny, nx)
+        Frame in DN; NaN counts as zero.
+    start, stop : int
+        Range of groups.
+    """
+    ny, nx = plane.shape
+    for y in prange(ny):
+        offset = np.empty(nx, np.float32)
+        for x in range(nx):
+            value = plane[y, x]
+            offset[x] = np.float32(0) if np.isnan(value) else value
+        for i in range(data.shape[0]):
+            for g in range(start, stop):
+                row = data[i, g, y]
+                for x in range(nx):
+                    row[x] -= offset[x]
+
+
+@parallel_kernel
+def subtract_from_nonzero(frames, plane):
+    """Subtract one frame from images in which exactly zero means "no value", in place; zeros stay.
+
+    Parameters
+    ----------
+    frames : ndarray of float32, shape (nints, ny, nx)
+        Zero frames in DN.
+    plane : ndarray of float32, shape (ny, nx)
+        Frame in DN; NaN counts as zero.
+    """
+    ny, nx = plane.shape
+    for y in prange(ny):
+        for i in range(frames.shape[0]):
+            row = frames[i, y]
+            for x in range(nx):
+                value = plane[y, x]
+                if row[x] != 0 and not np.isnan(value):
+                    row[x] -= value
+
+
+@parallel_kernel
+def add_scaled(total, plane, weight):
+    """Add ``weight * plane`` to ``total`` in place; both float32 (ny, nx), NaN in ``plane`` counts as zero."""
+    ny, nx = plane.shape
+    for y in prange(ny):
+        for x in range(nx):
+            value = plane[y, x]
+            if not np.isnan(value):
+                total[y, x] += np.float32(weight * value)

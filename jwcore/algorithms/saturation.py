@@ -1,0 +1,247 @@
+"""Saturation: find the groups in which a pixel is at the end of its range, or only part-way through the average.
+
+A saturated pixel stays saturated until the reset, so that saturation in one integration is described by a single number
+per pixel, the *first saturated group*. Growing the flags to neighbours in every group is then a running minimum of that
+number, and one pass over the ramp is enough.
+"""
+
+import numpy as np
+
+from jwcore.algorithms import dq
+from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms.readout import frame_numbers
+
+__all__ = ["flag_saturated_groups", "thresholds", "zero_saturated_frames"]
+
+NEVER_SATURATED = 65536.0
+"""Threshold of pixels that are not checked, in DN: one more than the converter can give."""
+
+
+def thresholds(level: np.ndarray, level_dq: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Prepare the saturation levels: pixels that cannot be checked get a level beyond the converter's range.
+
+    Parameters
+    ----------
+    level : ndarray of float32, shape (ny, nx)
+        Saturation level in DN, bias included.
+    level_dq : ndarray of uint32, shape (ny, nx)
+        Pixel flags of the reference.
+
+    Returns
+    -------
+    level : ndarray of float32, shape (ny, nx)
+    flags : ndarray of uint32, shape (ny, nx)
+        Flags to add to the pixel flags of the exposure, NO_SAT_CHECK where the level is NaN included.
+    """
+    unchecked = np.isnan(level) | (level_dq & dq.NO_SAT_CHECK != 0)
+    flags = np.where(unchecked, level_dq | np.uint32(dq.NO_SAT_CHECK), level_dq)
+    return np.where(unchecked, np.float32(NEVER_SATURATED), level), flags
+
+
+def flag_saturated_groups(
+    data: np.ndarray,
+    groupdq: np.ndarray,
+    *,
+    level: np.ndarray,
+    bias: np.ndarray | None = None,
+    grow: int = 1,
+    nframes: int = 1,
+    groupgap: int = 0,
+    use_readpatt: bool = True,
+) -> int:
+    r"""Flag saturation, the converter's floor and partly saturated averages in ``groupdq``, in place.
+
+    1. From the first group with :math:`D_g \ge S` on, and in the box of ``2 grow + 1`` pixels around: SATURATED.
+    2. :math:`D_g \le 0`: AD_FLOOR and DO_NOT_USE in that group.
+    3. With ``use_readpatt``, in the group before the first saturated one: a mean of frames :math:`k` whose last frame
+       must have reached saturation, :math:`D_g \ge S\,\bar k_g / \max k_g`, gets DO_NOT_USE, as do its neighbours.
+    4. With ``use_readpatt``, for a pixel that saturates in the third group: DO_NOT_USE in the second group when the
+       flux of the first one, :math:`(D_0 - b)\,\max k_2 / \bar k_0 + b < S`, cannot be the reason and the second
+       holds at least one frame's share of a jump to saturation, :math:`D_1 - D_0 > (S - D_0) / n`.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (nints, ngroups, ny, nx)
+        Ramp in DN, bias included.
+    groupdq : ndarray of uint8, same shape
+        Group flags.
+    level : ndarray of float32, shape (ny, nx)
+        Saturation level S in DN; see `thresholds`.
+    bias : ndarray of float32, shape (ny, nx), optional
+        Superbias b in DN (default 0); NaN counts as zero.
+    grow : int
+        Layers of neighbours that are flagged too.
+    nframes, groupgap : int
+        Frames n averaged into a group and dropped between groups.
+    use_readpatt : bool
+        Apply rules 3 and 4; they matter for averages only.
+
+    Returns
+    -------
+    saturated : int
+        Number of pixels with a saturated group, summed over integrations.
+    """
+    frames = frame_numbers(ngroups=data.shape[1], nframes=nframes, groupgap=groupgap)
+    last = frames[:, -1]
+    partial = (frames.mean(axis=1) / last).astype(np.float32)
+    check_third = use_readpatt and data.shape[1] > 2
+    return _flag(
+        data,
+        groupdq,
+        level,
+        np.zeros_like(level) if bias is None else bias,
+        grow,
+        partial if use_readpatt and nframes > 1 else np.ones(data.shape[1], np.float32),
+        np.float32(last[2] / frames[0].mean()) if check_third else np.float32(np.nan),
+        nframes,
+    )
+
+
+def zero_saturated_frames(frames: np.ndarray, *, level: np.ndarray, grow: int = 1) -> None:
+    """Set saturated pixels, their neighbours and pixels at the converter's floor to zero, in place.
+
+    Parameters
+    ----------
+    frames : ndarray of float32, shape (nints, ny, nx)
+        First frame of every integration in DN; zero means "no value".
+    level : ndarray of float32, shape (ny, nx)
+        Saturation level in DN.
+    grow : int
+        Layers of neighbours that are zeroed too.
+    """
+    _zero(frames[:, None], level, grow)
+
+
+@parallel_kernel
+def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
+    nints, ngroups, ny, nx = data.shape
+    first = np.empty((ny, nx), np.int16)
+    partly = np.empty((ny, nx), np.int16)
+    saturated = 0
+    for i in range(nints):
+        for y in prange(ny):
+            _first_saturated(data, level, i, y, first[y])
+            _flag_floor(data, groupdq, i, y)
+        for y in prange(ny):
+            grown = np.empty(nx, np.int16)
+            _box_minimum(first, y, grow, ngroups, grown)
+            saturated += _flag_from(groupdq, i, y, grown)
+            _partly_saturated(data, groupdq, level, partial, i, y, grown, partly[y])
+            if not np.isnan(reach):
+                _flag_second(data, groupdq, level, bias, i, y, grown, reach, nframes)
+        for y in prange(ny):
+            _flag_box(groupdq, i, y, partly, grow)
+    return saturated
+
+
+@parallel_kernel
+def _zero(frames, level, grow):
+    nints, _, ny, nx = frames.shape
+    first = np.empty((ny, nx), np.int16)
+    for i in range(nints):
+        for y in prange(ny):
+            _first_saturated(frames, level, i, y, first[y])
+        for y in prange(ny):
+            grown = np.empty(nx, np.int16)
+            _box_minimum(first, y, grow, 1, grown)
+            row = frames[i, 0, y]
+            for x in range(nx):
+                if grown[x] == 0 or row[x] <= 0:
+                    row[x] = 0
+
+
+@kernel
+def _first_saturated(data, level, i, y, first):
+    """Find the first group at or above the level for one row; ``ngroups`` where there is none."""
+    ngroups = data.shape[1]
+    limit = level[y]
+    first[:] = ngroups
+    for g in range(ngroups - 1, -1, -1):
+        row = data[i, g, y]
+        for x in range(row.size):
+            first[x] = g if row[x] >= limit[x] else first[x]
+
+
+@kernel
+def _flag_floor(data, groupdq, i, y):
+    """Flag values at the converter's floor; rows without any, nearly all, are only read."""
+    for g in range(data.shape[1]):
+        row = data[i, g, y]
+        found = 0
+        for x in range(row.size):
+            found += row[x] <= 0
+        if found > 0:
+            flags = groupdq[i, g, y]
+            for x in range(row.size):
+                if row[x] <= 0:
+                    flags[x] |= np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE)
+
+
+@kernel
+def _box_minimum(first, y, grow, never, grown):
+    """Take the minimum of ``first`` over a square box around every pixel of one row, cut at the edges."""
+    ny, nx = first.shape
+    lowest = np.full(nx + 2 * grow, never, np.int16)
+    for k in range(max(0, y - grow), min(ny, y + grow + 1)):
+        for x in range(nx):
+            lowest[grow + x] = min(lowest[grow + x], first[k, x])
+    grown[:] = lowest[:nx]
+    for k in range(1, 2 * grow + 1):
+        for x in range(nx):
+            grown[x] = min(grown[x], lowest[x + k])
+
+
+@kernel
+def _flag_from(groupdq, i, y, grown):
+    """Flag one row from the first saturated group on and count its saturated pixels."""
+    ngroups = groupdq.shape[1]
+    earliest = ngroups
+    count = 0
+    for x in range(grown.size):
+        earliest = min(earliest, grown[x])
+        count += grown[x] < ngroups
+    for g in range(earliest, ngroups):
+        flags = groupdq[i, g, y]
+        for x in range(grown.size):
+            flags[x] |= np.uint8(dq.SATURATED) if grown[x] <= g else np.uint8(0)
+    return count
+
+
+@kernel
+def _partly_saturated(data, groupdq, level, partial, i, y, grown, partly):
+    """Note, per pixel of one row, the group before saturation whose last frames must be saturated; -1 for none."""
+    partly[:] = -1
+    for x in range(grown.size):
+        g = grown[x] - 1
+        if 0 <= g < data.shape[1] - 1 and partial[g] < 1 and level[y, x] < np.float32(NEVER_SATURATED):
+            usable = groupdq[i, g, y, x] & np.uint8(dq.DO_NOT_USE) == 0
+            if usable and data[i, g, y, x] >= partial[g] * level[y, x]:
+                partly[x] = g
+
+
+@kernel
+def _flag_second(data, groupdq, level, bias, i, y, grown, reach, nframes):
+    """Flag the second group of pixels that a jump in it, not their flux, drives into saturation in the third."""
+    for x in range(grown.size):
+        if grown[x] != 2:
+            continue
+        offset = bias[y, x]
+        if np.isnan(offset):
+            offset = np.float32(0)
+        start = data[i, 0, y, x]
+        predicted = (start - offset) * reach + offset
+        step = (level[y, x] - start) / np.float32(nframes)
+        if predicted < level[y, x] and data[i, 1, y, x] - start > step:
+            groupdq[i, 1, y, x] |= np.uint8(dq.DO_NOT_USE)
+
+
+@kernel
+def _flag_box(groupdq, i, y, partly, grow):
+    """Flag DO_NOT_USE around partly saturated pixels, in their group, as far as the box reaches into one row."""
+    ny, nx = partly.shape
+    for k in range(max(0, y - grow), min(ny, y + grow + 1)):
+        for x in range(nx):
+            g = partly[k, x]
+            if g >= 0:
+                for column in range(max(0, x - grow), min(nx, x + grow + 1)):
+                    groupdq[i, g, y, column] |= np.uint8(dq.DO_NOT_USE)

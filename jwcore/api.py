@@ -1,0 +1,66 @@
+"""The one module that a plugin imports. Names load when they are first used, so that importing it costs nothing.
+
+The plugin interface has a version, `API_VERSION`; a plugin says which one it was written for with ``JWCAL_API = "1.0"``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jwcore.context import Context as Context
+    from jwcore.declare import Detector as Detector
+    from jwcore.declare import ExposureType as ExposureType
+    from jwcore.declare import stage as stage
+    from jwcore.declare import step as step
+    from jwcore.declare import wrapper as wrapper
+    from jwcore.errors import BadInput as BadInput
+    from jwcore.errors import SkipStep as SkipStep
+    from jwcore.errors import StepFailed as StepFailed
+    from jwcore.errors import UsageError as UsageError
+    from jwcore.models import Catalog as Catalog
+    from jwcore.models import Cube as Cube
+    from jwcore.models import Exposure as Exposure
+    from jwcore.models import ExposureSet as ExposureSet
+    from jwcore.models import Image as Image
+    from jwcore.models import Ramp as Ramp
+    from jwcore.models import Segmentation as Segmentation
+    from jwcore.params import Params as Params
+    from jwcore.params import param as param
+    from jwcore.plugins import API_VERSION as API_VERSION
+    from jwcore.recipes import ForEach as ForEach
+    from jwcore.recipes import Recipe as Recipe
+    from jwcore.recipes import Save as Save
+    from jwcore.recipes import Split as Split
+    from jwcore.recipes import Step as Step
+    from jwcore.references import Reference as Reference
+
+_HOMES = {
+    "jwcore.context": ("Context",),
+    "jwcore.declare": ("Detector", "ExposureType", "stage", "step", "wrapper"),
+    "jwcore.errors": ("BadInput", "SkipStep", "StepFailed", "UsageError"),
+    "jwcore.models": ("Catalog", "Cube", "Exposure", "ExposureSet", "Image", "Meta", "Ramp", "Segmentation", "read", "write"),
+    "jwcore.params": ("Params", "param"),
+    "jwcore.plugins": ("API_VERSION",),
+    "jwcore.recipes": ("ForEach", "Recipe", "Save", "Split", "Step"),
+    "jwcore.references": ("Reference",),
+    "jwcore.standard_recipes": ("NEAR_INFRARED_STAGES", "detector1", "image2", "image3"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, "hookimpl"])  # noqa: PLE0605  (names load lazily)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "hookimpl":
+        import pluggy
+
+        return pluggy.HookimplMarker("jwcal")
+    if name not in _HOME_OF:
+        raise AttributeError(f"jwcore.api has no '{name}'; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,79 @@
+"""Questions about a ramp exposure, and about references for it, that several of the detector steps ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jwcore.api import BadInput, SkipStep
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jwcore.api import Detector, Ramp, Reference
+
+_CURE = "check the file, or name another one with --override"
+
+
+def detector_start(exposure: Ramp) -> tuple[int, int]:
+    """Give the zero-based position (y, x) of the first pixel on the detector."""
+    subarray = exposure.meta.subarray
+    return (subarray.ystart or 1) - 1, (subarray.xstart or 1) - 1
+
+
+def frame_averaging(exposure: Ramp) -> tuple[int, int]:
+    """Give the numbers of frames averaged into a group and dropped between groups."""
+    meta = exposure.meta.exposure
+    return meta.nframes or 1, meta.groupgap or 0
+
+
+def refuse_interleaved(exposure: Ramp, detector: Detector) -> None:
+    """Skip read-outs that interleave reference pixels with the others, and so exceed the detector's size.
+
+    Raises
+    ------
+    SkipStep
+        For such an exposure.
+    """
+    if any(size > full for size, full in zip(exposure.shape[-2:], detector.shape, strict=True)):
+        raise SkipStep("not available yet for read-outs with interleaved reference pixels (IRS2)")
+
+
+def detector_image(reference: Reference, key: str, exposure: Ramp) -> np.ndarray:
+    """Give an array of a reference that covers the exposure's pixels in its last two axes.
+
+    Raises
+    ------
+    BadInput
+        When the reference lacks the array, or it has another size: a kernel would read beyond its end.
+    """
+    image = reference.array(key)
+    if image is None:
+        raise BadInput(f"the {reference.type} reference has no extension {key}", where=reference.name, cure=_CURE)
+    check_size(image.shape, key, reference, exposure)
+    return image
+
+
+def detector_flags(reference: Reference, exposure: Ramp) -> np.ndarray:
+    """Give the pixel flags of a reference in standard bits, zeros where it has none.
+
+    Raises
+    ------
+    BadInput
+        When the size is not that of the exposure.
+    """
+    import numpy as np
+
+    flags = reference.dq()
+    if flags is None:
+        return np.zeros(exposure.shape[-2:], np.uint32)
+    check_size(flags.shape, "DQ", reference, exposure)
+    return flags
+
+
+def check_size(shape: tuple[int, ...], key: str, reference: Reference, exposure: Ramp) -> None:
+    """Refuse an array of a reference that does not cover the exposure's pixels in its last two axes."""
+    if shape[-2:] != exposure.shape[-2:]:
+        found = (
+            f"{key} of the {reference.type} reference covers {shape[-2:]} pixels, the exposure {exposure.shape[-2:]}"
+        )
+        raise BadInput(found, where=reference.name, cure=_CURE)

@@ -1,0 +1,58 @@
+"""dq_init: start the quality arrays from the bad-pixel mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jwcore.api import BadInput, Params, param, step
+from jwcore.builtin.detector1._exposure import detector_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from jwcore.api import Context, Ramp, Reference
+
+
+class DQInitParams(Params):
+    """Parameters of dq_init."""
+
+    user_supplied_dq: str | None = param(None, "FITS file whose primary image holds further flags, in standard bits")
+
+
+@step(stage="dq_init", references=("mask",), params=DQInitParams, chunk="integrations")
+def dq_init(exposure: Ramp, references: Mapping[str, Reference], params: DQInitParams, context: Context) -> Ramp:
+    """Combine the mask into the pixel flags and its DO_NOT_USE bit into the flags of every group."""
+    import numpy as np
+
+    from jwcore.algorithms import dq
+
+    mask = detector_flags(references["mask"], exposure)
+    if params.user_supplied_dq is not None:
+        mask = mask | _read_flags(params.user_supplied_dq, mask.shape)
+    if exposure.pixeldq.shape != mask.shape:
+        exposure.pixeldq = np.zeros_like(mask)
+    if exposure.groupdq.shape != exposure.data.shape:
+        exposure.groupdq = np.zeros(exposure.data.shape, np.uint8)
+    exposure.pixeldq |= mask
+    exposure.groupdq |= (mask & dq.DO_NOT_USE).astype(np.uint8)
+    context.count(bad_pixels=int(np.count_nonzero(mask & dq.DO_NOT_USE)))
+    return exposure
+
+
+def _read_flags(path: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Read the primary image of a FITS file as flags of the given shape."""
+    import numpy as np
+    from astropy.io import fits
+
+    try:
+        flags = fits.getdata(path, 0)
+    except (OSError, IndexError, TypeError) as error:
+        raise BadInput(f"cannot read user_supplied_dq: {error}", where=path, cure="give a FITS file") from error
+    if flags is None or flags.shape != shape:
+        found = "nothing" if flags is None else flags.shape
+        raise BadInput(
+            f"user_supplied_dq holds {found}, the exposure's mask {shape}", where=path, cure="cut it to the sub-array"
+        )
+    return flags.astype(np.uint32)

@@ -1,0 +1,58 @@
+"""saturation: flag groups at the end of the range of pixel and converter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jwcore.api import Params, param, step
+from jwcore.builtin.detector1._exposure import detector_flags, detector_image, frame_averaging, refuse_interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jwcore.api import Context, Ramp, Reference
+
+MAX_GROWTH = 8
+"""Most layers of neighbours; it bounds the rows that a chunk of rows needs around it."""
+
+
+class SaturationParams(Params):
+    """Parameters of saturation."""
+
+    n_pix_grow_sat: int = param(
+        1, "Layers of neighbours flagged with a saturated pixel", unit="pixel", ge=0, le=MAX_GROWTH
+    )
+    use_readpatt: bool = param(True, "Flag averages whose last frames are saturated")
+
+
+@step(
+    stage="saturation", references=("saturation",), optional_references=("superbias",), params=SaturationParams,
+    chunk="rows", halo=2 * MAX_GROWTH, scratch=0.05,
+)  # fmt: skip
+def saturation(exposure: Ramp, references: Mapping[str, Reference], params: SaturationParams, context: Context) -> Ramp:
+    """Flag saturated groups and their neighbours, the converter's floor, and averages that saturate part-way.
+
+    Saturated zero frames are set to zero, which means "no value".
+    """
+    from jwcore.algorithms import saturation as kernels
+
+    refuse_interleaved(exposure, context.detector)
+    reference, superbias = references["saturation"], references.get("superbias")
+    nframes, groupgap = frame_averaging(exposure)
+    level = detector_image(reference, "SCI", exposure)
+    level, flags = kernels.thresholds(level, detector_flags(reference, exposure))
+    saturated = kernels.flag_saturated_groups(
+        exposure.data,
+        exposure.groupdq,
+        level=level,
+        bias=detector_image(superbias, "SCI", exposure) if superbias else None,
+        grow=params.n_pix_grow_sat,
+        nframes=nframes,
+        groupgap=groupgap,
+        use_readpatt=params.use_readpatt,
+    )
+    if exposure.zeroframe is not None:
+        kernels.zero_saturated_frames(exposure.zeroframe, level=level, grow=params.n_pix_grow_sat)
+    exposure.pixeldq |= flags
+    context.count(saturated_pixels=saturated)
+    return exposure

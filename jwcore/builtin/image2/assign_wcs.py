@@ -1,0 +1,159 @@
+"""assign_wcs: attach the world coordinate system of an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jwcore.api import BadInput, Params, SkipStep, param, step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jwcore.algorithms.wcs import Pointing
+    from jwcore.api import Context, Cube, Image, Meta, Reference
+
+IMAGE_FAMILIES = ("imaging", "coronagraphy", "ami", "calibration")
+POINTING = {"v2_ref": "V2_REF", "v3_ref": "V3_REF", "ra_ref": "RA_REF", "dec_ref": "DEC_REF", "roll_ref": "ROLL_REF"}
+REPLACED = ("pc", "cd", "cdelt", "a_", "b_", "ap_", "bp_")
+"""Beginnings of the wcsinfo attributes that a new approximation replaces."""
+
+
+class AssignWcsParams(Params):
+    """Parameters of assign_wcs."""
+
+    sip_approx: bool = param(True, "Write the FITS-SIP approximation of the WCS into the header")
+    sip_max_pix_error: float = param(0.01, "Error of the approximation that is good enough", unit="pixel", gt=0)
+    sip_degree: int | None = param(
+        None, "Degree of the approximation; None: the lowest that is good enough", ge=1, le=6
+    )
+    sip_max_inv_pix_error: float | None = param(
+        0.01, "The same for the inverse, from sky to pixel; None: leave the inverse out", unit="pixel", gt=0
+    )
+    sip_inv_degree: int | None = param(None, "Degree of the inverse; None: the lowest that is good enough", ge=1, le=6)
+    sip_npoints: int = param(12, "Samples per axis for the fit of the approximation", ge=4)
+    slit_y_low: float = param(-0.55, "Lower limit of NIRSpec slits; images do not use it", unit="slit")
+    slit_y_high: float = param(0.55, "Upper limit of NIRSpec slits; images do not use it", unit="slit")
+    nrs_ifu_slice_wcs: bool = param(False, "One WCS for each NIRSpec IFU slice; images do not use it")
+
+
+@step(
+    stage="assign_wcs",
+    references=("distortion",),
+    optional_references=("filteroffset",),
+    params=AssignWcsParams,
+    sets=("S_REGION", "CRVAL1", "CRVAL2", "CTYPE1", "CTYPE2"),
+)
+def assign_wcs(
+    exposure: Image | Cube, references: Mapping[str, Reference], params: AssignWcsParams, context: Context
+) -> Image | Cube:
+    """Attach the gWCS of an image (detector, v2v3, v2v3vacorr, world), its footprint and its FITS-SIP approximation."""
+    from jwcore.algorithms import footprint
+
+    wcs = _image_wcs(exposure, references, context)
+    exposure.wcs = wcs
+    polygon = footprint.footprint(wcs)
+    if (polygon == polygon).all():
+        exposure.meta.wcsinfo.s_region = footprint.format_s_region(polygon)
+    if params.sip_approx:
+        _approximate(exposure.meta, wcs, params, context)
+    return exposure
+
+
+def _image_wcs(exposure: Image | Cube, references: Mapping[str, Reference], context: Context) -> Any:
+    """Build the WCS out of the distortion, the filter offset and the pointing."""
+    from jwcore.algorithms import wcs
+
+    if not context.exposure_type.wcs:
+        raise SkipStep(f"exposures of type {context.exposure_type.name} have no sky coordinates")
+    if context.exposure_type.family not in IMAGE_FAMILIES:
+        raise SkipStep(f"not available yet for spectra ({context.exposure_type.family})")
+    if len(exposure.shape) not in (2, 3):
+        raise SkipStep(f"the product has {len(exposure.shape)} dimensions; an image (2) or integrations (3) are needed")
+    meta, distortion = exposure.meta, references["distortion"].tree.get("model")
+    if distortion is None:
+        raise BadInput("no 'model' in the distortion reference", where=references["distortion"].name)
+    origin = meta.subarray.xstart or 1, meta.subarray.ystart or 1
+    pointing = _pointing(meta)
+    shape = exposure.shape[-2:]
+    box = wcs.bounding_box(
+        shape=shape,
+        reference=wcs.reference_box(distortion),
+        subarray=origin != (1, 1) or _smaller(shape, context.detector.shape),
+        margins=context.detector.wcs_margins,
+    )
+    try:
+        return wcs.imaging_wcs(
+            to_v2v3=wcs.detector_to_v2v3(
+                distortion, origin=origin, offset=_filter_offset(meta, references.get("filteroffset"), context)
+            ),
+            pointing=pointing,
+            va_scale=meta.velocity_aberration.scale_factor,
+            box=box,
+        )
+    except ValueError as error:
+        raise BadInput(str(error), where=str(meta.get("filename")), cure="correct the header keyword") from None
+
+
+def _smaller(shape: tuple[int, ...], full: tuple[int, int]) -> bool:
+    return shape[0] < full[0] or shape[1] < full[1]
+
+
+def _pointing(meta: Meta) -> Pointing:
+    """Read the attitude keywords; all are needed."""
+    from jwcore.algorithms.wcs import Pointing
+
+    missing = [keyword for name, keyword in POINTING.items() if meta.get(f"wcsinfo.{name}") is None]
+    if missing:
+        raise BadInput(
+            f"no {', '.join(missing)} in the header: the pointing is unknown",
+            where=str(meta.get("filename")),
+            cure="add the pointing keywords, or skip assign_wcs",
+        )
+    return Pointing(**{name: meta.get(f"wcsinfo.{name}") for name in POINTING})
+
+
+def _filter_offset(meta: Meta, reference: Reference | None, context: Context) -> tuple[float, float] | None:
+    """Look up the displacement of the image by the filter of this exposure."""
+    from jwcore.algorithms.wcs import filter_offset
+
+    keys = context.exposure_type.filter_offset_keys
+    if reference is None or not keys:
+        return None
+    settings = {key: meta.get(f"instrument.{key}") for key in keys}
+    offset = filter_offset(reference.tree.get("filters") or (), settings=settings)
+    if offset is None:
+        context.log.warning("%s has no offset for %s; none is applied", reference.name, settings)
+    return offset
+
+
+def _approximate(meta: Meta, wcs: Any, params: AssignWcsParams, context: Context) -> None:
+    """Replace the linear keywords of the header by a FITS-SIP approximation."""
+    from jwcore.algorithms.sip import fit_sip
+
+    crpix = meta.wcsinfo.crpix1, meta.wcsinfo.crpix2
+    try:
+        fit = fit_sip(
+            to_sky=wcs.forward_transform,
+            box=wcs.bounding_box.bounding_box(order="F"),
+            crpix=None if None in crpix else crpix,
+            max_error=params.sip_max_pix_error,
+            degree=params.sip_degree,
+            max_inverse_error=params.sip_max_inv_pix_error,
+            inverse_degree=params.sip_inv_degree,
+            points=params.sip_npoints,
+        )
+    except ValueError as error:
+        context.log.warning("no FITS-SIP approximation: %s", error)
+        return
+    for path in [path for path, _ in meta.items() if path.removeprefix("wcsinfo.").startswith(REPLACED)]:
+        meta.set(path, None)
+    meta.set("wcsinfo", fit.keywords() | {"sipmxerr": fit.error, "sipiverr": fit.inverse_error})
+    _report(context, "", fit.error, params.sip_max_pix_error)
+    if fit.inverse_error is not None and params.sip_max_inv_pix_error is not None:
+        _report(context, "inverse_", fit.inverse_error, params.sip_max_inv_pix_error)
+
+
+def _report(context: Context, which: str, error: float, limit: float) -> None:
+    context.count(**{f"sip_{which}error": error})
+    if error > limit:
+        context.log.warning("the FITS-SIP %sapproximation is off by up to %.3g pixels", which, error)

@@ -1,0 +1,40 @@
+"""``jwcal steps``: the stages and who implements them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+
+
+@click.command("steps")
+@click.argument("stage", required=False)
+@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin.")
+def command(stage: str | None, *, plugins: tuple[str, ...]) -> None:
+    """List all stages, or show one: what it must do, and every implementation with where it applies."""
+    from jwcore.params import unknown_name
+    from jwcore.plugins import Plugins, Selection
+
+    loaded = Plugins(Selection.parse(plugins))
+    loaded.load_rest()
+    if stage is None:
+        for declared in loaded.stages.values():
+            names = ", ".join(i.key for i in loaded.implementations(declared.name)) or "-"
+            click.echo(f"{declared.name:<20} {names:<40.40} {declared.summary}")
+        return
+    if stage not in loaded.stages:
+        raise unknown_name(stage, stage, loaded.stages)
+    _show(loaded, stage)
+
+
+def _show(loaded: Any, stage: str) -> None:
+    declared = loaded.stages[stage]
+    click.echo(f"{stage}({', '.join(declared.arguments)})\n")
+    click.echo(inspect.getdoc(declared.function))
+    click.echo("\nimplementations:")
+    for one in loaded.implementations(stage):
+        where = ", ".join(f"{key}={'|'.join(values)}" for key, values in one.info.where.items()) or "any exposure"
+        extra = " (only when named with --use)" if one.info.alternative else ""
+        needs = ", ".join((*one.info.references, *(f"[{kind}]" for kind in one.info.optional_references))) or "none"
+        click.echo(f"  {one.key} {one.plugin.version}: {where}{extra}; references: {needs}")

@@ -1,0 +1,90 @@
+"""What the runner offers to a step: counting, side products, nested stages, progress and log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from jwcore.declare import Detector, ExposureType
+from jwcore.errors import PluginError
+
+Item = TypeVar("Item")
+
+
+class Context:
+    """Services for one step on one exposure. Works without a runner too, for steps that are called alone.
+
+    Parameters
+    ----------
+    label : str
+        Label of the step.
+    detector, exposure_type : optional
+        Traits that instrument plugins registered.
+    products : tuple of str
+        Side products that the step declared.
+    saver, nested, progress : callables, optional
+        What the runner does for ``save``, ``run`` and ``progress``.
+
+    Attributes
+    ----------
+    counts : dict
+        Figures that the step reported; they end up in the provenance.
+    saved : dict
+        Side products by name, when there is no runner to write them.
+    log : logging.Logger
+    """
+
+    def __init__(
+        self, label: str = "step", *, detector: Detector | None = None, exposure_type: ExposureType | None = None,
+        products: tuple[str, ...] | None = None, saver: Callable[[str, Any], None] | None = None,
+        nested: Callable[..., Any] | None = None, progress: Callable[..., Iterable] | None = None,
+    ):  # fmt: skip
+        self.label = label
+        self.detector = detector or Detector("", "")
+        self.exposure_type = exposure_type or ExposureType("", "")
+        self.counts: dict[str, float] = {}
+        self.saved: dict[str, Any] = {}
+        self.log = logging.getLogger(f"jwcal.{label}")
+        self._products = products
+        self._saver = saver
+        self._nested = nested
+        self._progress = progress
+
+    def count(self, **figures: float) -> None:
+        """Report figures (pixels flagged, jumps found ...); repeated reports of one name are summed."""
+        for name, value in figures.items():
+            self.counts[name] = self.counts.get(name, 0) + (value.item() if hasattr(value, "item") else value)
+
+    def save(self, name: str, product: Any) -> None:
+        """Hand out a side product; its name is the file suffix and must be declared in ``@step(products=...)``."""
+        if self._products is not None and name not in self._products:
+            raise PluginError(
+                f"{self.label} saves an undeclared product '{name}'", cure=f"add it to @step(products=({name!r},))"
+            )
+        if self._saver is None:
+            self.saved[name] = product
+        else:
+            self._saver(name, product)
+
+    def run(self, stage: str, product: Any, *, consume: bool = False, **params: Any) -> Any:
+        """Run another stage, declared in ``@step(calls=...)``, on a copy of a product.
+
+        Parameters
+        ----------
+        stage : str
+            The stage.
+        product : object
+            What it works on.
+        consume : bool
+            Let it edit the product itself instead of a copy.
+        **params
+            Parameters that differ from the planned ones.
+        """
+        if self._nested is None:
+            raise PluginError(f"{self.label} calls {stage} without a runner", cure="run it through a plan")
+        return self._nested(stage, product, consume=consume, params=params)
+
+    def progress(self, items: Iterable[Item], label: str = "") -> Iterator[Item]:
+        """Iterate with a progress bar where there is a terminal."""
+        yield from (items if self._progress is None else self._progress(items, label or self.label))

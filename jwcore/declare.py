@@ -1,0 +1,341 @@
+"""Declarations by which the core and the plugins describe stages, steps, wrappers, exposure types and detectors.
+
+A *stage* is a hook spec: the documented signature of one place in a calibration recipe. A *step* is an implementation
+of a stage. Decorating a function records facts about it and returns the function itself, so that every step stays a
+plain function that can be called alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jwcore.errors import PluginError
+from jwcore.params import Params
+
+STAGE_MARK = "__jwcal_stage__"
+STEP_MARK = "__jwcal_step__"
+WRAPPER_MARK = "__jwcal_wrapper__"
+
+CHUNKS = ("exposure", "integrations", "rows")
+STEP_ARGUMENTS = ("exposure", "exposures", "members", "references", "params", "state", "context")
+
+Where = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The contract of one calibration stage.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stage; recipes and parameters use it.
+    function : callable
+        The hook spec: its signature says what a stage offers, its docstring what an implementation must do.
+    gives : tuple of str
+        Names of the products when the stage returns a mapping; empty when it returns one bare product.
+    status : str or None
+        Leaf of ``meta.cal_step`` that records COMPLETE, SKIPPED or FAILED.
+    suffix : str
+        File suffix of the result when the stage runs alone.
+    essential : bool
+        The stage means nothing without its references: a reference that the rules call not applicable is an error
+        instead of a reason to skip.
+    off_by_default : bool
+        Runs only when switched on; a plan is complete without an implementation.
+    after, before, instead_of : str or None
+        Where a stage that a plugin adds goes into every recipe that holds the named stage.
+    """
+
+    name: str
+    function: Callable
+    gives: tuple[str, ...] = ()
+    status: str | None = None
+    suffix: str = ""
+    essential: bool = False
+    off_by_default: bool = False
+    after: str | None = None
+    before: str | None = None
+    instead_of: str | None = None
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the arguments that the stage offers to an implementation."""
+        return tuple(inspect.signature(self.function).parameters)
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether the stage works on a set of exposures."""
+        return "exposures" in self.arguments
+
+    @property
+    def summary(self) -> str:
+        """First line of the documentation."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What one implementation of a stage declares; see :func:`step` for the meaning of the fields."""
+
+    stage: str
+    name: str
+    function: Callable
+    where: Where = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    optional_references: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    chunk: str = "exposure"
+    halo: int = 0
+    scratch: float = 0.0
+    params: type[Params] = Params
+    alternative: bool = False
+    applies: Callable[..., str | None] | None = None
+
+
+@dataclass(frozen=True)
+class WrapperInfo:
+    """What a wrapper declares: the stage it surrounds, where it applies and how it tolerates chunks."""
+
+    stage: str
+    name: str
+    function: Callable
+    where: Where = field(default_factory=dict)
+    chunk: str = "exposure"
+
+
+@dataclass(frozen=True)
+class ExposureType:
+    """Traits of one exposure type, asked by shared code in place of comparing names.
+
+    Attributes
+    ----------
+    name, instrument, family : str
+        ``EXP_TYPE``, ``INSTRUME`` and the observing mode family (imaging, slit, ifu, mos, wfss, ami, coronagraphy,
+        guider, calibration).
+    recipes : tuple of str
+        Names of the recipes that follow one another for this type, stage 1 first.
+    always_tso : bool
+        A time series whatever ``TSOVISIT`` says.
+    direct_image : bool
+        Plain imaging, for which stage 2 makes a rectified quick-look image.
+    wcs : bool
+        Whether assign_wcs builds a WCS.
+    filter_offset_keys : tuple of str
+        Which instrument settings select a row of the FILTEROFFSET reference; empty for none.
+    photom_cubes : bool
+        Whether integrations of this type are flux calibrated.
+    member_roles : tuple of str
+        Roles of the association members that belong to an exposure of this type.
+    """
+
+    name: str
+    instrument: str
+    family: str = "imaging"
+    recipes: tuple[str, ...] = ()
+    always_tso: bool = False
+    direct_image: bool = False
+    wcs: bool = True
+    filter_offset_keys: tuple[str, ...] = ()
+    photom_cubes: bool = True
+    member_roles: tuple[str, ...] = ("science",)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Geometry and read-out traits of one detector.
+
+    Attributes
+    ----------
+    name, instrument : str
+        ``DETECTOR`` and ``INSTRUME``.
+    shape : tuple of int
+        Full-frame size (ny, nx) in science orientation.
+    readout : str
+        ``near-infrared`` or ``mid-infrared``.
+    amplifiers : int
+        Number of outputs in a full-frame read-out.
+    reference_pixels : tuple of int
+        Reference columns and rows on the (left, right, bottom, top) edges.
+    wcs_margins : tuple of int
+        Columns and rows (left, right, bottom, top) outside the bounding box of a full-frame WCS.
+    """
+
+    name: str
+    instrument: str
+    shape: tuple[int, int] = (2048, 2048)
+    readout: str = "near-infrared"
+    amplifiers: int = 4
+    reference_pixels: tuple[int, int, int, int] = (4, 4, 4, 4)
+    wcs_margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+def stage(
+    *,
+    gives: Sequence[str] = (),
+    status: str | None = None,
+    suffix: str | None = None,
+    essential: bool = False,
+    off_by_default: bool = False,
+    after: str | None = None,
+    before: str | None = None,
+    instead_of: str | None = None,
+) -> Callable[[Callable], Callable]:
+    """Declare a hook spec: one place in a recipe, with the arguments that an implementation may ask for.
+
+    Parameters are those of :class:`Stage`. The function's name is the stage's name; its arguments must be names out of
+    ``exposure`` or ``exposures``, ``members``, ``references``, ``params``, ``state`` and ``context``, without defaults.
+    """
+
+    def mark(function: Callable) -> Callable:
+        _check_arguments(function, role="stage")
+        name = function.__name__
+        declared = Stage(
+            name, function, tuple(gives), status, suffix or name, essential, off_by_default, after, before, instead_of
+        )
+        setattr(function, STAGE_MARK, declared)
+        return function
+
+    return mark
+
+
+def step(
+    *,
+    stage: str,
+    name: str | None = None,
+    where: Mapping[str, str | Sequence[str]] | None = None,
+    references: Sequence[str] = (),
+    optional_references: Sequence[str] = (),
+    members: Sequence[str] = (),
+    state: Sequence[str] = (),
+    calls: Sequence[str] = (),
+    products: Sequence[str] = (),
+    sets: Sequence[str] = (),
+    chunk: str = "exposure",
+    halo: int = 0,
+    scratch: float = 0.0,
+    params: type[Params] = Params,
+    alternative: bool = False,
+    applies: Callable[..., str | None] | None = None,
+) -> Callable[[Callable], Callable]:
+    """Mark a function as an implementation of a stage.
+
+    Parameters
+    ----------
+    stage : str
+        The stage that is implemented.
+    name : str, optional
+        Name of the implementation inside its plugin (default: the stage's name).
+    where : mapping, optional
+        FITS keyword -> value or values for which the step applies; the most specific match wins.
+    references : sequence of str, optional
+        Reference types that the step cannot do without; one that the rules call not applicable skips the step.
+    optional_references : sequence of str, optional
+        Reference types that the step uses when there is one.
+    members : sequence of str, optional
+        Roles of association members that the step reads.
+    state : sequence of str, optional
+        Names of the state that the step hands from one exposure to the next of the same detector in time order.
+    calls : sequence of str, optional
+        Stages that the step runs itself through ``context.run``.
+    products : sequence of str, optional
+        Side products that the step may save through ``context.save``.
+    sets : sequence of str, optional
+        FITS keywords that the step writes.
+    chunk : {"exposure", "integrations", "rows"}
+        Smallest piece of an exposure on which the step gives the same answer.
+    halo : int, optional
+        Rows needed on both sides of a chunk of rows.
+    scratch : float, optional
+        Working memory in units of the chunk's science array.
+    params : type, optional
+        The step's parameters, a subclass of :class:`jwcore.params.Params`.
+    alternative : bool, optional
+        Runs only when named with ``--use``.
+    applies : callable, optional
+        ``applies(meta, params, references)`` -> reason to skip or None, evaluated while planning.
+    """
+
+    def mark(function: Callable) -> Callable:
+        _check_arguments(function, role="step")
+        _check_chunk(function, chunk)
+        info = StepInfo(
+            stage=stage, name=name or stage, function=function, where=normalise_where(where),
+            references=tuple(references), optional_references=tuple(optional_references), members=tuple(members),
+            state=tuple(state), calls=tuple(calls), products=tuple(products), sets=tuple(sets), chunk=chunk, halo=halo,
+            scratch=scratch, params=params, alternative=alternative, applies=applies,
+        )  # fmt: skip
+        setattr(function, STEP_MARK, info)
+        return function
+
+    return mark
+
+
+def wrapper(
+    *, stage: str, name: str | None = None, where: Mapping[str, str | Sequence[str]] | None = None,
+    chunk: str = "exposure",
+) -> Callable[[Callable], Callable]:  # fmt: skip
+    """Mark a generator function that surrounds a stage: code before ``result = yield``, code after, return the result."""
+
+    def mark(function: Callable) -> Callable:
+        if not inspect.isgeneratorfunction(function):
+            raise PluginError(
+                f"wrapper {function.__name__} does not yield", cure="write `result = yield` where the step runs"
+            )
+        _check_arguments(function, role="wrapper")
+        _check_chunk(function, chunk)
+        info = WrapperInfo(stage, name or function.__name__, function, normalise_where(where), chunk)
+        setattr(function, WRAPPER_MARK, info)
+        return function
+
+    return mark
+
+
+def normalise_where(where: Mapping[str, str | Sequence[str]] | None) -> Where:
+    """Bring a ``where`` mapping into its one form: upper-case keywords, tuples of upper-case values."""
+    return {
+        key.upper(): tuple(str(v).upper() for v in ((values,) if isinstance(values, str) else values))
+        for key, values in (where or {}).items()
+    }
+
+
+def matches(where: Where, meta: Any) -> bool:
+    """Tell whether all keywords of ``where`` have one of their values in ``meta``."""
+    return all(str(meta.keyword(key, None) or "").upper() in values for key, values in where.items())
+
+
+def specificity(where: Where) -> tuple[int, int]:
+    """Rank of a ``where`` mapping: exposure type before any other keyword, then the number of keywords."""
+    return int("EXP_TYPE" in where), len(where)
+
+
+def placed(declared: Stage, **changes: Any) -> Stage:
+    """Return a copy of a stage with other placement."""
+    return replace(declared, **changes)
+
+
+def _check_arguments(function: Callable, *, role: str) -> None:
+    """Refuse argument names outside the contract and, because pluggy would drop them silently, defaults."""
+    for argument in inspect.signature(function).parameters.values():
+        if argument.name not in STEP_ARGUMENTS and role == "stage":
+            raise PluginError(
+                f"stage {function.__name__} offers an unknown argument '{argument.name}'",
+                cure=f"use names out of: {', '.join(STEP_ARGUMENTS)}",
+            )
+        if argument.default is not inspect.Parameter.empty:
+            raise PluginError(
+                f"{role} {function.__name__} gives its argument '{argument.name}' a default",
+                cure="remove the default: the runner always passes the argument",
+            )
+
+
+def _check_chunk(function: Callable, chunk: str) -> None:
+    if chunk not in CHUNKS:
+        raise PluginError(f"{function.__name__} declares chunk='{chunk}'", cure=f"use one of {', '.join(CHUNKS)}")

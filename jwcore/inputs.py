@@ -1,0 +1,288 @@
+"""From what the user hands in to jobs: one recipe on one exposure, or on one set of exposures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jwcore import models
+from jwcore.associations import open_association
+from jwcore.errors import BadInput, UsageError
+from jwcore.params import unknown_name
+from jwcore.plan_model import Source
+from jwcore.plugins import Plugins
+from jwcore.recipes import SCIENCE, Recipe, Step
+
+AUTO = "auto"
+FIRST_RECIPE_BY_SUFFIX = {
+    "uncal": 0, "ramp": 0, "rate": 1, "rateints": 1, "cal": 2, "calints": 2, "crf": 2, "crfints": 2,
+}  # fmt: skip
+"""How many recipes of the chain a product has behind it."""
+
+
+@dataclass
+class Job:
+    """One plan node before its steps are decided.
+
+    ``origin`` is the file whose header ``meta`` comes from; simulated exposures name their references relative to it.
+    """
+
+    id: str
+    recipe: Recipe
+    base: str
+    inputs: dict[str, tuple[Source, ...]]
+    meta: Any
+    dimensions: int = 2
+    after: tuple[str, ...] = ()
+    association: dict[str, str] = field(default_factory=dict)
+    origin: str = ""
+    array_bytes: int = 0
+    science_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Input:
+    """One product with its role and what its header says."""
+
+    source: Source
+    meta: Any
+    role: str = SCIENCE
+    origin: str = ""
+
+    @property
+    def base(self) -> str:
+        return models.strip_suffix(Path(self.source.path or self.source.label).stem)
+
+    @property
+    def dimensions(self) -> int:
+        kind = str(self.meta.model_type or "")
+        return {"RampModel": 4, "Level1bModel": 4, "CubeModel": 3}.get(kind, 2)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Inputs that belong to one output product."""
+
+    name: str
+    members: tuple[_Input, ...]
+    association: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def science(self) -> list[_Input]:
+        return [member for member in self.members if member.role == SCIENCE]
+
+
+def open_inputs(inputs: Any, *, recipe: str, to: str | None, plugins: Plugins) -> list[Job]:
+    """Read the headers of all inputs and lay out the jobs, in processing order.
+
+    Parameters
+    ----------
+    inputs : path, product, or sequence of them
+        Files, a folder, an association, or loaded products.
+    recipe : str
+        Recipe, stage, or ``auto``.
+    to : str or None
+        Suffix at which ``auto`` stops.
+    plugins : Plugins
+        Where recipes and traits come from.
+
+    Raises
+    ------
+    BadInput
+        For files that are not what they should be.
+    UsageError
+        For an unknown recipe, or nothing to work on.
+    """
+    groups = _gather(inputs)
+    if recipe == AUTO:
+        return _auto_chain(groups, to=to, plugins=plugins)
+    jobs = []
+    for chosen, group in _per_recipe(groups, recipe, plugins):
+        jobs.append(_job(chosen, group))
+    return jobs
+
+
+def _gather(inputs: Any) -> list[_Group]:
+    """Sort the inputs into association products and loose exposures."""
+    items = list(inputs) if isinstance(inputs, Sequence) and not isinstance(inputs, str) else [inputs]
+    loose: list[_Input] = []
+    groups: list[_Group] = []
+    for item in items:
+        if not isinstance(item, (str, Path)):
+            loose.append(_Input(Source(object=item), item.meta))
+        elif Path(item).is_dir():
+            loose += [_from_file(path) for path in sorted(Path(item).glob("*.fits")) if _is_exposure(path)]
+        elif Path(item).suffix == ".json":
+            groups += _from_association(Path(item))
+        else:
+            loose.append(_from_file(Path(item)))
+    groups += [_Group(one.base, (one,)) for one in loose]
+    if not groups:
+        raise UsageError("no exposures found", cure="name FITS files, a folder that holds some, or an association (.json)")
+    return groups
+
+
+def _is_exposure(path: Path) -> bool:
+    return models.suffix_of(path.stem) in FIRST_RECIPE_BY_SUFFIX
+
+
+def _from_file(path: Path, *, role: str = SCIENCE, extra: dict[str, Any] | None = None) -> _Input:
+    return _Input(Source(path=str(path), extra=extra or {}), models.read_meta(path), role, origin=str(path))
+
+
+def _from_association(path: Path) -> list[_Group]:
+    association = open_association(path)
+    groups = []
+    for product in association.products:
+        members = tuple(
+            _from_file(Path(m.path), role=m.exptype.lower(), extra=dict(m.extra)) for m in product.members
+        )
+        facts = {"table": path.name, "pool": association.pool or "", "id": association.id or ""}
+        group = _Group(product.name, members, facts)
+        if not group.science:
+            raise BadInput(f"product {product.name} has no science member", where=str(path), cure="give one the exptype science")
+        groups.append(group)
+    return groups
+
+
+def _per_recipe(groups: list[_Group], name: str, plugins: Plugins) -> Iterable[tuple[Recipe, _Group]]:
+    """Pair every group with its recipe; loose exposures of an ensemble recipe become one set."""
+    recipes = [(recipe_called(name, group.science[0].meta, plugins), group) for group in groups]
+    loose = [group for recipe, group in recipes if recipe.takes == "exposures" and not group.association]
+    if len(loose) > 1:
+        merged = _Group(_common_name(loose), tuple(member for group in loose for member in group.members))
+        recipe = next(r for r, g in recipes if g is loose[0])
+        yield recipe, merged
+    for recipe, group in recipes:
+        if len(loose) <= 1 or all(group is not other for other in loose):
+            yield recipe, group
+
+
+def recipe_called(name: str, meta: Any, plugins: Plugins) -> Recipe:
+    """Find a recipe, or make one of a single stage."""
+    if any(recipe.has(name) for recipe in plugins.recipes()):
+        return plugins.recipe(name, meta)
+    if name in plugins.stages:
+        stage = plugins.stages[name]
+        saves = {product: product for product in stage.gives} or {SCIENCE: stage.suffix}
+        takes = "exposures" if stage.ensemble else "exposure"
+        return Recipe(name, entries=(Step(name),), saves=saves, takes=takes)
+    known = {n for r in plugins.recipes() for n in (r.name, *r.aliases)} | set(plugins.stages) | {AUTO}
+    raise unknown_name(name, name, known)
+
+
+def _job(recipe: Recipe, group: _Group) -> Job:
+    science = group.science
+    by_role: dict[str, tuple[Source, ...]] = {}
+    for member in group.members:
+        by_role[member.role] = (*by_role.get(member.role, ()), member.source)
+    if recipe.takes == "exposure" and len(science) > 1:
+        raise BadInput(
+            f"{group.name} lists {len(science)} science exposures but {recipe.name} takes one",
+            where=group.association.get("table"), cure="make one product for each exposure",
+        )  # fmt: skip
+    return Job(
+        id=f"{recipe.name}:{group.name}", recipe=recipe, base=group.name, inputs=by_role, meta=science[0].meta,
+        dimensions=science[0].dimensions, association=group.association, origin=science[0].origin,
+        array_bytes=sum(_array_bytes(member) for member in group.members), science_bytes=_science_bytes(science[0]),
+    )  # fmt: skip
+
+
+def _auto_chain(groups: list[_Group], *, to: str | None, plugins: Plugins) -> list[Job]:
+    """Lay out recipe after recipe of the exposure type, each fed by the one before."""
+    jobs: list[Job] = []
+    reached = False
+    while groups:
+        following: list[_Group] = []
+        for recipe, group in _next_recipes(groups, plugins):
+            job = _job(recipe, group)
+            job.after = tuple({source.node for sources in job.inputs.values() for source in sources if source.node})
+            jobs.append(job)
+            suffixes = _suffixes(recipe)
+            reached = reached or to in suffixes
+            if to is None or to not in suffixes:
+                following.append(_Group(job.base, (_upstream(job, group),)))
+        groups = following
+    if to is not None and jobs and not reached:
+        made = sorted({suffix for job in jobs for suffix in _suffixes(job.recipe)})
+        raise unknown_name(to, to, made, where="--to")
+    return jobs
+
+
+def _suffixes(recipe: Recipe) -> set[str]:
+    found: set[str] = set()
+    for suffix in recipe.saves.values():
+        found |= set(suffix.values()) if isinstance(suffix, dict) else {suffix}
+    return found
+
+
+def _next_recipes(groups: list[_Group], plugins: Plugins) -> Iterable[tuple[Recipe, _Group]]:
+    """Pair every group with the next recipe of its chain; sets are grouped by what belongs on one mosaic."""
+    sets: dict[tuple[str, ...], list[_Group]] = {}
+    for group in groups:
+        first = group.science[0]
+        traits = plugins.exposure_type(first.meta.keyword("EXP_TYPE"))
+        if traits is None:
+            yield plugins.recipe("detector1", first.meta), group
+            continue
+        position = _position(first)
+        if position >= len(traits.recipes):
+            continue
+        recipe = plugins.recipe(traits.recipes[position], first.meta)
+        if recipe.takes == "exposures" and not group.association:
+            sets.setdefault(_mosaic_key(first.meta), []).append(group)
+        else:
+            yield recipe, group
+    for key, members in sets.items():
+        first = members[0].science[0]
+        traits = plugins.exposure_type(first.meta.keyword("EXP_TYPE"))
+        assert traits is not None
+        recipe = plugins.recipe(traits.recipes[_position(first)], first.meta)
+        name = members[0].name if len(members) == 1 else "_".join(part for part in key if part)
+        yield recipe, _Group(name, tuple(one for group in members for one in group.members))
+
+
+def _position(member: _Input) -> int:
+    if member.source.node:
+        return int(member.source.extra["position"])
+    suffix = models.suffix_of(Path(member.source.path or member.source.label).stem)
+    if suffix not in FIRST_RECIPE_BY_SUFFIX:
+        raise UsageError(
+            f"cannot tell what {member.source.label} is from its name",
+            cure=f"name the recipe instead of auto, or use a suffix out of {', '.join(FIRST_RECIPE_BY_SUFFIX)}",
+        )
+    return FIRST_RECIPE_BY_SUFFIX[suffix]
+
+
+def _upstream(job: Job, group: _Group) -> _Input:
+    """The main product of a job, as input of the next one."""
+    position = _position(group.science[0]) + 1
+    source = Source(node=job.id, stream=job.recipe.makes, extra={"position": position})
+    return _Input(source, job.meta, origin=job.origin)
+
+
+def _mosaic_key(meta: Any) -> tuple[str, ...]:
+    """What exposures must have in common to be combined: program, target, instrument and optical elements."""
+    keys = ("PROGRAM", "TARGPROP", "INSTRUME", "FILTER", "PUPIL")
+    values = [str(meta.keyword(key) or "").strip().lower().replace(" ", "-") for key in keys]
+    return (f"jw{values[0]}" if values[0] else "", *values[1:])
+
+
+def _common_name(groups: list[_Group]) -> str:
+    return "_".join(part for part in _mosaic_key(groups[0].science[0].meta) if part)
+
+
+def _science_bytes(member: _Input) -> int:
+    """Size of the science array as float32, from the header's read-out keywords."""
+    meta = member.meta
+    pixels = int(meta.keyword("SUBSIZE1") or 0) * int(meta.keyword("SUBSIZE2") or 0)
+    planes = int(meta.keyword("NINTS") or 1) * int(meta.keyword("NGROUPS") or 1) if member.dimensions == 4 else 1
+    return 4 * pixels * planes
+
+
+def _array_bytes(member: _Input) -> int:
+    """Size of all arrays of an exposure: a ramp with its group flags, or an image with its error planes."""
+    science = _science_bytes(member)
+    return science * 5 // 4 if member.dimensions == 4 else science * 7

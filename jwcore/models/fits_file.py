@@ -1,0 +1,212 @@
+"""Reading FITS files: headers once, the bytes of an array when they are wanted.
+
+astropy parses the headers; arrays are read by position, straight into the memory of the result, and turned from
+big-endian to native order piece by piece while they are in the processor cache. Nothing is kept open: a file that
+changed since its headers were read is refused.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jwcore.errors import BadInput
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+BLOCK = 2880
+"""FITS files are made of blocks of this many bytes."""
+
+PIECE = 1 << 18
+"""Elements converted at a time, so that the piece stays in the cache."""
+
+_STORED = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_DAMAGED = "copy or download the file again"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One HDU of a file: its header and where its data are."""
+
+    name: str
+    version: int
+    header: "fits.Header"
+    start: int
+    """Position of the header."""
+    data: int
+    """Position of the data."""
+    end: int
+    """Position after the data and their padding."""
+
+    @property
+    def is_image(self) -> bool:
+        """True for arrays, False for tables."""
+        return self.header.get("XTENSION", "IMAGE").strip() == "IMAGE"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape in numpy order, () without data."""
+        return tuple(self.header[f"NAXIS{axis}"] for axis in range(self.header["NAXIS"], 0, -1))
+
+    @property
+    def stored(self) -> np.dtype:
+        """Native type of the stored numbers, before scaling."""
+        return np.dtype(_STORED[self.header["BITPIX"]])
+
+    @property
+    def size(self) -> int:
+        """Bytes of data, without padding."""
+        header = self.header
+        elements = int(np.prod(self.shape, dtype=np.int64)) if self.shape else 0
+        return abs(header["BITPIX"]) // 8 * (elements + header.get("PCOUNT", 0)) * header.get("GCOUNT", 1)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Native type of the values: unsigned for the FITS convention of unsigned integers, float64 for scaled ones."""
+        if self.is_unsigned:
+            return np.dtype(f"u{self.stored.itemsize}")
+        return self.stored if self.is_plain else np.dtype("f8")
+
+    @property
+    def scaling(self) -> tuple[float, float]:
+        """BSCALE and BZERO."""
+        return self.header.get("BSCALE", 1), self.header.get("BZERO", 0)
+
+    @property
+    def is_unsigned(self) -> bool:
+        """True for unsigned integers, stored as signed ones with an offset of half the range."""
+        return self.stored.kind == "i" and self.scaling == (1, 1 << (8 * self.stored.itemsize - 1))
+
+    @property
+    def is_plain(self) -> bool:
+        """True when the numbers are stored as they are, or as unsigned integers."""
+        return self.is_unsigned or self.scaling == (1, 0)
+
+
+class FitsFile:
+    """The HDUs of a FITS file.
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be read, is empty, is not FITS, or ends before its data do.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._stamp = self._state()
+        if self._stamp[0] == 0:
+            raise BadInput("the file is empty", where=str(path), cure=_DAMAGED)
+        self.blocks = self._scan()
+        last = self.blocks[-1]
+        if last.data + last.size > self._stamp[0]:
+            missing = last.data + last.size - self._stamp[0]
+            raise BadInput(
+                f"the file is truncated: {missing} bytes of {last.name} missing", where=str(path), cure=_DAMAGED
+            )
+
+    def _state(self) -> tuple[int, int, int]:
+        """Return size, time of change and inode."""
+        try:
+            state = self.path.stat()
+        except OSError as error:
+            raise BadInput(error.strerror or str(error), where=str(self.path), cure="check the path") from None
+        return state.st_size, state.st_mtime_ns, state.st_ino
+
+    def _scan(self) -> list[Block]:
+        """Parse the headers of all HDUs."""
+        from astropy.io import fits
+
+        blocks: list[Block] = []
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # truncation is judged below; other remarks are about foreign cards
+                with fits.open(self.path, memmap=False, lazy_load_hdus=False, disable_image_compression=True) as hdus:
+                    for hdu in hdus:
+                        place = hdu.fileinfo()
+                        end = place["datLoc"] + place["datSpan"]
+                        header = hdu.header
+                        name = header.get("EXTNAME", "") if blocks else "PRIMARY"
+                        version = header.get("EXTVER", 1)
+                        blocks.append(Block(name.strip(), version, header, place["hdrLoc"], place["datLoc"], end))
+        except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
+            raise BadInput(f"not a FITS file, or damaged: {error}", where=str(self.path), cure=_DAMAGED) from None
+        if not blocks:
+            raise BadInput("not a FITS file", where=str(self.path), cure=_DAMAGED)
+        return blocks
+
+    def open(self) -> io.FileIO:
+        """Open the file for reading its bytes; BadInput when it changed since its headers were read."""
+        if self._state() != self._stamp:
+            raise BadInput("the file changed since it was opened", where=str(self.path), cure="read it again")
+        return io.FileIO(self.path)
+
+    def bytes(self, block: Block) -> bytes:
+        """Return the data of `block` as stored, without padding."""
+        with self.open() as stream:
+            stream.seek(block.data)
+            return stream.read(block.size)
+
+    def array(self, block: Block, *, dtype: Any = None) -> np.ndarray:
+        """Return the image of `block` as a new native array, converted to `dtype` on the way."""
+        out = np.empty(block.shape, dtype=block.dtype if dtype is None else dtype)
+        with self.open() as stream:
+            stream.seek(block.data)
+            _decode(stream, out.reshape(-1), block)
+        return out
+
+    def table(self, block: Block) -> np.ndarray:
+        """Return the table of `block` as a native structured array; text columns become str."""
+        from astropy.io import fits
+
+        with fits.open(self.path, memmap=False) as hdus:
+            return native_table(hdus[self.blocks.index(block)].data)
+
+
+def _decode(stream: io.FileIO, out: np.ndarray, block: Block) -> None:
+    """Fill the flat array `out` with the values of `block`, read from the current position."""
+    word = np.dtype(f"u{block.stored.itemsize}")
+    values = np.dtype(f"u{word.itemsize}") if block.is_unsigned else block.stored
+    scratch = None if block.is_plain and values == out.dtype else np.empty(min(PIECE, out.size), dtype=word)
+    for start in range(0, out.size, PIECE):
+        piece = out[start : start + PIECE]
+        raw = piece.view(word) if scratch is None else scratch[: piece.size]
+        _read_into(stream, raw)
+        raw.byteswap(inplace=True)
+        if block.is_unsigned:
+            raw ^= word.type(1 << (8 * word.itemsize - 1))  # adding 2^(n-1) to a signed number flips its top bit
+        if scratch is None:
+            continue
+        scale, zero = block.scaling
+        piece[...] = raw.view(values) if block.is_plain else raw.view(values) * float(scale) + float(zero)
+
+
+def _read_into(stream: io.FileIO, target: np.ndarray) -> None:
+    """Fill `target` from the stream; a file that ends early is an error."""
+    view = target.data.cast("B")
+    while view:
+        count = stream.readinto(view)
+        if not count:
+            raise BadInput("the file ended early", where=str(stream.name), cure=_DAMAGED)
+        view = view[count:]
+
+
+def native_table(table: np.ndarray) -> np.ndarray:
+    """Return a table as a plain native-endian structured array with str columns."""
+    fields: list[tuple] = []
+    columns = []
+    for name in table.dtype.names or ():
+        column = np.asarray(table[name])
+        if column.dtype.kind == "S":
+            column = np.char.decode(column, "ascii")
+        column = column.astype(column.dtype.newbyteorder("="))
+        fields.append((name, column.dtype, column.shape[1:]))
+        columns.append(column)
+    out = np.empty(len(table), dtype=fields)
+    for (name, *_), column in zip(fields, columns, strict=True):
+        out[name] = column
+    return out

@@ -1,0 +1,103 @@
+"""The one table that maps meta attributes to FITS keywords.
+
+The rows live as text in `jwcore.models.dictionary`, one keyword a line::
+
+    # HDU Title of the section
+    KEYWORD  path  type  [rule] [-] [@ENUMERATION]  ; comment of the card
+
+Types are ``s`` (str), ``i`` (int), ``f`` (float), ``b`` (bool). ``rule`` says how the values of several exposures
+become one (``first`` unless given; see `BLEND_RULES`), ``-`` keeps the keyword out of the HDRTAB table of combined
+products.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from jwcore.models.dictionary import TABLE
+from jwcore.models.dictionary.enumerations import ENUMERATIONS
+
+BLEND_RULES = frozenset({"first", "min", "max", "mean", "sum", "multi", "wheeltol"})
+"""How the values of the inputs of a combined product become one value.
+
+``multi`` is the common value or ``MULTIPLE``; ``wheeltol`` is the out-of-tolerance text if any input has it.
+"""
+
+TYPES: dict[str, type] = {"s": str, "i": int, "f": float, "b": bool}
+"""Python type of each type letter."""
+
+
+class Keyword(NamedTuple):
+    """One row of the dictionary: a meta attribute and its header card."""
+
+    name: str
+    path: str
+    hdu: str
+    type: type
+    comment: str
+    section: str
+    blend: str = "first"
+    in_hdrtab: bool = True
+    values: frozenset | None = None
+
+    def coerce(self, value: Any) -> Any:
+        """Return `value` as the declared type; ValueError when it does not fit or is not one of `values`.
+
+        Whole numbers are accepted for real keywords and real numbers without a fraction for whole ones, nothing else.
+        """
+        value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+        value = str(value) if isinstance(value, str) else value
+        boolean = isinstance(value, bool)
+        if self.type is float and isinstance(value, int) and not boolean:
+            value = float(value)
+        elif self.type is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if type(value) is not self.type:
+            raise ValueError(f"{value!r} is not of type {self.type.__name__}")
+        if self.values is not None and value not in self.values:
+            raise ValueError(f"{value!r} is not one of {', '.join(sorted(map(str, self.values)))}")
+        return value
+
+
+def _rows(text: str) -> Iterator[Keyword]:
+    """Parse the text table."""
+    hdu = section = ""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("#"):
+            _, hdu, section = line.split(maxsplit=2)
+            continue
+        columns, _, comment = line.partition(";")
+        name, path, letter, *marks = columns.split()
+        rules = [mark for mark in marks if mark in BLEND_RULES]
+        enumerations = [ENUMERATIONS[mark[1:]] for mark in marks if mark.startswith("@")]
+        yield Keyword(
+            name=name,
+            path=path,
+            hdu=hdu,
+            type=TYPES[letter],
+            comment=comment.strip(),
+            section=section,
+            blend=rules[0] if rules else "first",
+            in_hdrtab="-" not in marks,
+            values=enumerations[0] if enumerations else None,
+        )
+
+
+KEYWORDS: tuple[Keyword, ...] = tuple(_rows(TABLE))
+"""All keywords, in header order."""
+
+BY_PATH: dict[str, Keyword] = {keyword.path: keyword for keyword in KEYWORDS}
+"""Keyword of each meta attribute."""
+
+BY_CARD: dict[tuple[str, str], Keyword] = {(keyword.hdu, keyword.name): keyword for keyword in KEYWORDS}
+"""Keyword of each (HDU, card name)."""
+
+BRANCHES: frozenset[str] = frozenset(
+    path.rsplit(".", depth)[0] for path in BY_PATH for depth in range(1, path.count(".") + 1)
+)
+"""Inner nodes of the meta tree: ``exposure``, ``ref_file``, ``ref_file.flat``, ..."""
+
+
+def named(name: str) -> list[Keyword]:
+    """Return the keywords called `name`, the PRIMARY one first (V2_REF exists in PRIMARY and SCI)."""
+    found = [keyword for keyword in KEYWORDS if keyword.name == name.upper()]
+    return sorted(found, key=lambda keyword: keyword.hdu != "PRIMARY")

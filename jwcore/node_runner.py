@@ -1,0 +1,461 @@
+"""Running one plan node: streams of products through the planned steps, and out to files."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jwcore import models, provenance, streaming
+from jwcore.context import Context
+from jwcore.errors import JwcalError, PluginError, RunFailed, SkipStep, StepFailed
+from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep, Source
+from jwcore.plugins import Plugins
+from jwcore.recipes import SCIENCE
+from jwcore.references import References
+
+COMPLETE, SKIPPED, FAILED = "COMPLETE", "SKIPPED", "FAILED"
+log = logging.getLogger("jwcal")
+
+
+@dataclass(frozen=True)
+class ProductRef:
+    """A product on disk; this, never an array, crosses process borders."""
+
+    path: str
+
+    def open(self) -> Any:
+        """Read the product."""
+        return models.read(self.path)
+
+
+@dataclass
+class NodeOutcome:
+    """What a node leaves behind: products by stream, state for the next exposure, and one line per step."""
+
+    node: str
+    products: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    reused: bool = False
+
+
+class NodeRunner:
+    """Executes the planned entries of one node.
+
+    Parameters
+    ----------
+    plan, node : Plan, Node
+        What to do.
+    plugins : Plugins
+        The loaded plugins, rebuilt from the plan's selection.
+    upstream : mapping
+        (node id, stream) -> product of an earlier node.
+    state : mapping
+        What the previous exposure of the same detector handed on.
+    progress : callable, optional
+        Wraps an iterable with a progress bar.
+    """
+
+    def __init__(
+        self, plan: Plan, node: Node, plugins: Plugins, *, upstream: Mapping[tuple[str, str], Any],
+        state: Mapping[str, Any] | None = None, progress: Callable | None = None,
+    ):  # fmt: skip
+        self.plan = plan
+        self.node = node
+        self.plugins = plugins
+        self.upstream = upstream
+        self.state = dict(state or {})
+        self.progress = progress
+        self.streams: dict[str, Any] = {}
+        self.members: dict[str, Any] = {}
+        self.outcome = NodeOutcome(node.id)
+        self.histories: list[list[dict[str, Any]]] = []
+        self.digests: dict[str, list[dict[str, Any]]] = {}
+        self.settings: dict[str, Any] = {}
+        self._digesting: list[tuple[str, str, Future]] = []
+        self.say = True
+
+    # ---------------------------------------------------------------- the run
+    def run(self) -> NodeOutcome:
+        """Run all entries, write the products and return what is left."""
+        started = time.perf_counter()
+        with ThreadPoolExecutor(1) as hasher:
+            self._open_inputs(hasher)
+            with tempfile.TemporaryDirectory(prefix="jwcal-ramp-") as scratch:
+                self._run_entries(scratch)
+                self._collect_digests()
+                self._finish()
+        self.outcome.state = self.state
+        self.outcome.seconds = time.perf_counter() - started
+        return self.outcome
+
+    def _open_inputs(self, hasher: ThreadPoolExecutor) -> None:
+        for role, sources in self.node.inputs.items():
+            for source in sources:
+                self._note_input(role, source, hasher)
+            items = [self._item(source) for source in sources]
+            if role == SCIENCE and not self.node.ensemble:
+                self.streams[role] = _loaded(items[0])
+                continue
+            exposures = models.ExposureSet(items, name=self.node.base, asn=self.node.association or None)
+            for info, source in zip(exposures.members_info, sources, strict=True):
+                info.update(source.extra)
+            self.streams[role] = exposures
+            self.members[role] = exposures
+        science = self.streams[SCIENCE]
+        inputs = list(science) if isinstance(science, models.ExposureSet) else [science]
+        self.histories = [list(exposure.provenance) for exposure in inputs]
+
+    def _item(self, source: Source) -> Any:
+        """A loaded product that may be edited, or the path of one."""
+        if source.object is not None:
+            return source.object.copy()
+        if source.path:
+            return source.path
+        made = self.upstream[source.node, source.stream]
+        return made.path if isinstance(made, ProductRef) else made.copy()
+
+    def _note_input(self, role: str, source: Source, hasher: ThreadPoolExecutor) -> None:
+        made = self.upstream.get((source.node, source.stream)) if source.node else None
+        path = source.path or (made.path if isinstance(made, ProductRef) else "")
+        entry = {"name": Path(path).name if path else source.label, "path": path}
+        self.digests.setdefault(role, []).append(entry)
+        if path:
+            self._digesting.append((role, path, hasher.submit(models.fingerprint, path)))
+
+    def _collect_digests(self) -> None:
+        for role, path, future in self._digesting:
+            for entry in self.digests[role]:
+                if entry["path"] == path:
+                    entry["sha256"] = future.result()
+
+    # ---------------------------------------------------------------- entries
+    def _run_entries(self, scratch: str) -> None:
+        cap = self.plan.options.max_memory
+        if cap is None or not streaming.needed(self.node, cap) or not isinstance(self.streams[SCIENCE], models.Ramp):
+            for entry in self.node.entries:
+                self._run_entry(entry)
+            return
+        streaming.to_scratch(self.streams[SCIENCE], scratch)
+        for group in streaming.passes(self.node.entries):
+            if streaming.chunked(group) and SCIENCE in self.streams:
+                self._run_pass(group, cap)
+            else:
+                for entry in group:
+                    self._run_entry(entry)
+
+    def _run_pass(self, group: list[Any], cap: int) -> None:
+        """Run a group of steps piece by piece, and record each of them once."""
+        before = len(self.outcome.steps)
+        self.say = False
+        result = streaming.Pass(group, self.streams[SCIENCE], cap).run(self.run_step)
+        self.say = True
+        pieces = self.outcome.steps[before:]
+        del self.outcome.steps[before:]
+        for planned in group:
+            record = _summed([piece for piece in pieces if piece["label"] == planned.label])
+            self.outcome.steps.append(record)
+            self._stamp(self.streams[SCIENCE], planned, record["status"])
+            self._tell(planned, record)
+        self._route(group[-1], SCIENCE, result)
+
+    def _run_entry(self, entry: PlannedEntry) -> None:
+        if isinstance(entry, PlannedStep):
+            for stream in entry.on:
+                if stream in self.streams:
+                    self._route(entry, stream, self.run_step(entry, self.streams[stream]))
+        elif isinstance(entry, PlannedSplit):
+            self._run_split(entry)
+        elif isinstance(entry, PlannedForEach):
+            self._run_for_each(entry)
+        elif isinstance(entry, PlannedSave) and entry.stream in self.streams:
+            self._write(entry.stream, self.streams[entry.stream], entry.suffix)
+
+    def _route(self, planned: PlannedStep, stream: str, result: Any) -> None:
+        """Put a result where the recipe wants it."""
+        if result is self.streams[stream] and planned.gives is not None:
+            return  # skipped: there is nothing to give
+        if isinstance(result, Mapping) and self.plugins.stages[planned.stage].gives:
+            if stream == SCIENCE:
+                del self.streams[stream]
+            self.streams.update({name: product for name, product in result.items() if product is not None})
+        else:
+            self.streams[planned.gives or stream] = result
+
+    def _run_split(self, entry: PlannedSplit) -> None:
+        parts = self.run_step(entry.by, self.streams[entry.on])
+        _require_mapping(parts, entry.by)
+        for name, steps in entry.branches.items():
+            if name in parts:
+                for planned in steps:
+                    parts[name] = self.run_step(planned, parts[name])
+        self.streams[entry.on] = self.run_step(entry.merge, self.streams[entry.on], members=parts)
+
+    def _run_for_each(self, entry: PlannedForEach) -> None:
+        items = self.run_step(entry.source, self.streams[entry.on])
+        _require_mapping(items, entry.source)
+        results: dict[str, Any] = {}
+        for name, item in self._progress(items.items(), entry.source.label):
+            product = item
+            for planned in entry.steps:
+                product = self.run_step(planned, product)
+            results[name] = product
+        self.streams[entry.gives] = results
+
+    def _progress(self, items: Any, label: str) -> Any:
+        return items if self.progress is None else self.progress(list(items), label)
+
+    # ---------------------------------------------------------------- one step
+    def run_step(self, planned: PlannedStep, product: Any, *, members: Mapping[str, Any] | None = None) -> Any:
+        """Run one planned step on one product and record what happened."""
+        stage = self.plugins.stages.get(planned.stage)
+        if stage is not None and not stage.ensemble and isinstance(product, models.ExposureSet):
+            return self._map(planned, product)
+        record: dict[str, Any] = {"label": planned.label, "stage": planned.stage}
+        if not planned.runs:
+            return self._skipped(planned, product, record, planned.reason)
+        context = self._context(planned, product, record)
+        started = time.perf_counter()
+        try:
+            result = self._call(planned, product, context, members)
+        except SkipStep as skip:
+            return self._skipped(planned, product, record, str(skip))
+        except StepFailed as failure:
+            return self._skipped(planned, product, record, str(failure), status=FAILED)
+        except JwcalError:
+            raise
+        except Exception as error:
+            log.debug("%s", planned.label, exc_info=True)
+            raise RunFailed(
+                f"{planned.label} ({planned.implementation}) failed: {type(error).__name__}: {error}",
+                where=self.node.base, cure=self._resume_hint(),
+            ) from error  # fmt: skip
+        self._complete(planned, product, result, record, context, time.perf_counter() - started)
+        return result
+
+    def _map(self, planned: PlannedStep, exposures: Any) -> Any:
+        """Run a per-exposure step on every exposure of a set, editing the set."""
+        for exposure in exposures.each():
+            result = self.run_step(planned, exposure)
+            if result is not exposure:
+                exposures.replace(exposure, result)
+        return exposures
+
+    def _call(self, planned: PlannedStep, product: Any, context: Context, members: Mapping[str, Any] | None) -> Any:
+        stage = self.plugins.stages[planned.stage]
+        implementation = self.plugins.implementation(planned.stage, planned.implementation)
+        target = product
+        if stage.ensemble and not isinstance(product, models.ExposureSet):
+            target = models.ExposureSet([product], name=self.node.base)
+        arguments = {
+            "exposure": target, "exposures": target, "context": context,
+            "members": self.members if members is None else members,
+            "references": References(planned.references, getattr(_first(target), "meta", None)),
+            "params": implementation.info.params(**planned.params),
+            "state": {name: self.state.get(name) for name in planned.state},
+        }  # fmt: skip
+        result = self.plugins.call(planned.stage, planned.implementation, planned.wrappers, arguments)
+        self.state.update(arguments["state"])
+        if result is None:
+            raise PluginError(
+                f"{planned.implementation} returned None for {planned.stage}", cure="return the product, also when edited in place"
+            )
+        return product if result is target else result
+
+    def _context(self, planned: PlannedStep, product: Any, record: dict[str, Any]) -> Context:
+        meta = getattr(_first(product), "meta", None)
+        info = self.plugins.implementation(planned.stage, planned.implementation).info
+        return Context(
+            planned.label,
+            detector=self.plugins.detector(meta.keyword("DETECTOR")) if meta is not None else None,
+            exposure_type=self.plugins.exposure_type(meta.keyword("EXP_TYPE")) if meta is not None else None,
+            products=info.products,
+            saver=lambda name, side: self._write(name, side, name),
+            nested=lambda stage, inner, **how: self._nested(planned, record, stage, inner, **how),
+            progress=self.progress,
+        )  # fmt: skip
+
+    def _nested(
+        self, caller: PlannedStep, record: dict[str, Any], stage: str, product: Any, *, consume: bool, params: dict[str, Any]
+    ) -> Any:
+        """Run a callee that the caller declared; its record goes inside the caller's."""
+        planned = next((callee for callee in caller.calls if callee.stage == stage), None)
+        if planned is None:
+            raise PluginError(f"{caller.implementation} calls {stage} undeclared", cure=f"@step(calls=({stage!r},))")
+        planned = replace(planned, params={**planned.params, **params})
+        before = len(self.outcome.steps)
+        result = self.run_step(planned, product if consume else product.copy())
+        record.setdefault("calls", []).extend(self.outcome.steps[before:])
+        del self.outcome.steps[before:]
+        return result
+
+    # ---------------------------------------------------------------- records
+    def _complete(
+        self, planned: PlannedStep, product: Any, result: Any, record: dict[str, Any], context: Context, seconds: float
+    ) -> None:
+        record |= {"status": COMPLETE, "seconds": round(seconds, 3)}
+        if context.counts:
+            record["counts"] = dict(context.counts)
+        self.outcome.steps.append(record)
+        own = [p for p in (_each(result) if result is not product else _each(product)) if isinstance(p, models.Exposure)]
+        for exposure in own:
+            self._stamp(exposure, planned, COMPLETE)
+        if planned.params.get("save_results"):
+            suffix = planned.params.get("suffix") or self.plugins.stages[planned.stage].suffix
+            for name, part in result.items() if isinstance(result, Mapping) else ((suffix, result),):
+                self._write(f"{planned.label}:{name}", part, name)
+        self._tell(planned, record)
+
+    def _tell(self, planned: PlannedStep, record: Mapping[str, Any]) -> None:
+        """Write the one log line of a step."""
+        if not self.say:
+            return
+        if record["status"] == COMPLETE:
+            log.info("%s", step_line(planned, record["seconds"], record.get("counts", {})))
+        else:
+            log.info("%-20s %s: %s", planned.label, record["status"].lower(), record["reason"])
+
+    def _skipped(
+        self, planned: PlannedStep, product: Any, record: dict[str, Any], reason: str, *, status: str = SKIPPED
+    ) -> Any:
+        record |= {"status": status, "reason": reason}
+        self.outcome.steps.append(record)
+        for exposure in _each(product):
+            if isinstance(exposure, models.Exposure) and planned.gives is None:
+                self._stamp(exposure, planned, status)
+        self._tell(planned, record)
+        return product
+
+    def _stamp(self, exposure: Any, planned: PlannedStep, status: str) -> None:
+        """Write status and reference keywords."""
+        stage = self.plugins.stages.get(planned.stage)
+        done_earlier = planned.reason.startswith("done before")
+        if stage is not None and stage.status and not done_earlier:
+            exposure.meta.set(f"cal_step.{stage.status}", status)
+        if status == COMPLETE:
+            for kind, outcome in planned.references.items():
+                exposure.meta.set(f"ref_file.{kind}.name", outcome.record)
+
+    def _resume_hint(self) -> str:
+        return f"mend the cause, then: {self.plan.options.command} --resume" if self.plan.options.command else "see the log"
+
+    # ---------------------------------------------------------------- products
+    def _finish(self) -> None:
+        """Attach the provenance and write what the recipe saves."""
+        self.settings = provenance.configuration(self.plan, self.node, self.plugins)
+        record = provenance.run_record(self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings)
+        history = provenance.merged(self.histories, own=(self.settings, record))
+        for stream, suffix in self.node.saves.items():
+            if stream not in self.streams:
+                continue
+            product = self.streams[stream]
+            if isinstance(product, models.ExposureSet) and len(product) == len(self.histories):
+                histories = [provenance.merged([h], own=(self.settings, record)) for h in self.histories]
+            else:
+                histories = [history] * len(list(_each(product)))
+            self._write(stream, product, suffix, histories=histories)
+
+    def _write(self, stream: str, product: Any, suffix: Any, *, histories: list[Any] | None = None) -> None:
+        """Write a product, or keep it when the plan has no output folder."""
+        kept = []
+        for number, (name, item) in enumerate(self._named(product)):
+            tail = suffix.get(type(item).__name__) if isinstance(suffix, Mapping) else suffix
+            if histories is not None and isinstance(item, models.Exposure):
+                item.provenance = histories[number]
+            kept.append(self._write_one(name, item, tail))
+        names = [name for name, _ in self._named(product)]
+        if isinstance(product, Mapping):
+            self.outcome.products[stream] = dict(zip(names, kept, strict=True))
+        elif isinstance(product, models.ExposureSet):
+            self.outcome.products[stream] = kept
+        else:
+            self.outcome.products[stream] = kept[0]
+
+    def _named(self, product: Any) -> Iterator[tuple[str, Any]]:
+        """Products with the base name that each one's file gets."""
+        if isinstance(product, models.ExposureSet):
+            association = self.node.association.get("id", "")
+            for exposure in product:
+                base = models.strip_suffix(Path(exposure.meta.filename or self.node.base).stem)
+                yield (f"{base}_{association}" if association else base), exposure
+        elif isinstance(product, Mapping):
+            for name, item in product.items():
+                yield f"{self.node.base}_{name}", item
+        else:
+            yield self.node.base, product
+
+    def _write_one(self, base: str, product: Any, suffix: str) -> Any:
+        folder = self.plan.options.output_dir
+        extension = "ecsv" if isinstance(product, models.Catalog) else "fits"
+        name = f"{base}_{suffix}.{extension}"
+        if isinstance(product, models.Exposure):
+            self._sign(product, name)
+        if folder is None or isinstance(product, dict):
+            return product
+        path = models.write(product, Path(folder) / name)
+        log.info("%-20s -> %s", "saved", path)
+        return ProductRef(str(path))
+
+    def _sign(self, exposure: Any, name: str) -> None:
+        meta = exposure.meta
+        meta.filename = name
+        meta.set("calibration_software_version", provenance.version())
+        meta.set("calibration_software_revision", "jwcal")
+        if self.plan.context:
+            meta.set("ref_file.crds.context_used", self.plan.context)
+        for key, leaf in (("table", "table_name"), ("pool", "pool_name")):
+            if self.node.association.get(key):
+                meta.set(f"asn.{leaf}", self.node.association[key])
+
+
+def step_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float]) -> str:
+    """Compose the one log line of a step: label, who did it, time, references, counts."""
+    plugin = planned.implementation.split(":")[0]
+    references = " ".join(f"{kind}={getattr(r, 'name', r)}" for kind, r in planned.references.items())
+    figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
+    return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
+
+
+def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:
+    """Join the records of one step on all pieces."""
+    record = dict(pieces[0])
+    if "seconds" in record:
+        record["seconds"] = round(sum(piece["seconds"] for piece in pieces), 3)
+    names = {name for piece in pieces for name in piece.get("counts", {})}
+    if names:
+        record["counts"] = {name: sum(piece.get("counts", {}).get(name, 0) for piece in pieces) for name in sorted(names)}
+    return record
+
+
+def _loaded(item: Any) -> Any:
+    return models.read(item) if isinstance(item, (str, Path)) else item
+
+
+def _first(product: Any) -> Any:
+    if isinstance(product, models.ExposureSet):
+        return product[0] if len(product) else None
+    return product
+
+
+def _each(product: Any) -> Iterator[Any]:
+    if isinstance(product, Mapping):
+        yield from product.values()
+    elif isinstance(product, models.ExposureSet):
+        yield from product
+    else:
+        yield product
+
+
+def _require_mapping(parts: Any, planned: PlannedStep) -> None:
+    if not isinstance(parts, Mapping):
+        raise PluginError(
+            f"{planned.implementation or planned.stage} must return a mapping of name to product, not {type(parts).__name__}",
+            cure="return a dict",
+        )

@@ -1,0 +1,100 @@
+"""Plans as text for people: what will run with what, what will not and why, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
+
+
+def plan_as_text(plan: Plan) -> str:
+    """Describe a plan in lines; nodes that differ only in their inputs are described once."""
+    lines = [f"plan {plan.recipe}: {len(plan.nodes)} node{'s' * (len(plan.nodes) != 1)}, context {plan.context or 'none'}"]
+    described: dict[str, str] = {}
+    for node in plan.nodes:
+        body = "\n".join(_node_lines(node))
+        lines.append("")
+        lines += _heading(node)
+        same = described.get(body)
+        if same:
+            lines.append(f"  as {same}")
+        else:
+            described[body] = node.id
+            lines.append(body)
+    lines += _problems(plan)
+    return "\n".join(lines)
+
+
+def _heading(node: Node) -> list[str]:
+    lines = [f"{node.id}"]
+    for role, sources in node.inputs.items():
+        names = [source.label for source in sources]
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        lines.append(f"  {role}: {shown}")
+    if node.state_from:
+        lines.append(f"  state from {node.state_from}")
+    if node.peak_bytes:
+        lines.append(f"  arrays at peak: about {human_size(node.peak_bytes)}")
+    return lines
+
+
+def _node_lines(node: Node) -> list[str]:
+    lines = [line for entry in node.entries for line in _entry_lines(entry, "  ")]
+    saved = [suffix if isinstance(suffix, str) else "/".join(suffix.values()) for suffix in node.saves.values()]
+    lines.append(f"  saves: {', '.join(dict.fromkeys(saved))}")
+    return lines
+
+
+def _entry_lines(entry: PlannedEntry, indent: str) -> Iterator[str]:
+    if isinstance(entry, PlannedStep):
+        yield from _step_lines(entry, indent)
+    elif isinstance(entry, PlannedSplit):
+        yield f"{indent}split {entry.on}:"
+        yield from _step_lines(entry.by, indent + "  ")
+        for name, steps in entry.branches.items():
+            yield f"{indent}  {name}:"
+            for step in steps:
+                yield from _step_lines(step, indent + "    ")
+        yield from _step_lines(entry.merge, indent + "  ")
+    elif isinstance(entry, PlannedForEach):
+        yield f"{indent}for each item of {entry.source.label} (known at run time):"
+        yield from _step_lines(entry.source, indent + "  ")
+        for step in entry.steps:
+            yield from _step_lines(step, indent + "  ")
+    elif isinstance(entry, PlannedSave):
+        yield f"{indent}save {entry.stream} as {entry.suffix}"
+
+
+def _step_lines(step: PlannedStep, indent: str) -> Iterator[str]:
+    if not step.runs:
+        yield f"{indent}- {step.label:<20} skip: {step.reason}"
+        return
+    changed = [f"{name}={value} ({step.origins[name]})" for name, value in step.params.items() if step.origins.get(name, "default") != "default"]
+    references = [f"{kind}={getattr(found, 'name', found)}" for kind, found in step.references.items()]
+    detail = "  ".join([*references, *changed, *(f"wrapped by {key}" for key in step.wrappers)])
+    yield f"{indent}+ {step.label:<20} {step.implementation} {step.version}  {detail}".rstrip()
+    for callee in step.calls:
+        yield from _step_lines(callee, indent + "    ")
+
+
+def _problems(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    for name, error in plan.broken_plugins.items():
+        lines.append(f"plugin {name} is broken and was left out: {error}")
+    grouped: dict[tuple[Any, ...], list[str]] = {}
+    for problem in plan.problems:
+        grouped.setdefault((problem.label, problem.text, problem.cure), []).append(problem.node)
+    for (label, text, cure), nodes in grouped.items():
+        where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
+        lines.append(f"cannot run: {label}: {text} [{where}] — {cure}")
+    return ["", *lines] if lines else []
+
+
+def human_size(count: float) -> str:
+    """Write a number of bytes with a unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,358 @@
+"""Planning: from inputs and a recipe to nodes in which nothing is left to decide."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jwcore import models
+from jwcore.declare import Detector, ExposureType
+from jwcore.errors import JwcalError, PluginError, UsageError
+from jwcore.inputs import Job, open_inputs
+from jwcore.params import Layer, resolve, unknown_name
+from jwcore.plan_model import (
+    RUN, SKIP, Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep, Problem, RunOptions,
+    Source,
+)  # fmt: skip
+from jwcore.plugins import Implementation, Plugins, Selection
+from jwcore.recipes import SCIENCE, Entry, ForEach, Recipe, Save, Split, Step, holds
+from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, after parsing: the one argument of the planner's internals."""
+
+    params: tuple[Layer, ...] = ()
+    skip: frozenset[str] = frozenset()
+    save: frozenset[str] = frozenset()
+    start: str | None = None
+    stop: str | None = None
+
+
+def plan(
+    inputs: Any,
+    recipe: str = "auto",
+    *,
+    to: str | None = None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    config: str | Path | None = None,
+    skip: Iterable[str] = (),
+    save: Iterable[str] = (),
+    start: str | None = None,
+    plugins: Sequence[str] = (),
+    use: Mapping[str, str] | None = None,
+    selection: Selection | None = None,
+    references: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    output_dir: str | Path | None = None,
+    executor: str = "serial",
+    jobs: int = 1,
+    max_memory: int | None = None,
+    resume: bool = False,
+    command: str = "",
+) -> Plan:
+    """Decide everything that a run will do, and check that it can.
+
+    Parameters
+    ----------
+    inputs : path, product, or sequence of them
+        Exposures, an association file, or a folder.
+    recipe : str
+        A recipe (``detector1``, ``calwebb_image2``), a single stage (``flat_field``), or ``auto``: the chain of recipes of the
+        exposure type from what the inputs are.
+    to : str, optional
+        Product suffix at which ``auto`` stops.
+    params : mapping, optional
+        Label -> parameter -> value; the highest layer.
+    config : path, optional
+        TOML file with one table per label.
+    skip, save : iterables of str
+        Labels of steps that must not run, or whose result is to be written.
+    start : str, optional
+        Label to start from; what comes before is taken as done.
+    plugins, use, selection
+        Plugins to name, implementations to choose; or a ready selection.
+    references : str, optional
+        ``crds`` (default), ``none``, or a folder of reference files.
+    overrides : mapping, optional
+        Reference type -> file to use whatever the rules say.
+    output_dir : path, optional
+        Folder for products. None keeps them in memory.
+    executor, jobs, max_memory, resume, command
+        How to run; see :class:`jwcore.plan_model.RunOptions`.
+
+    Returns
+    -------
+    Plan
+        Complete, also when there are problems: they are listed in ``plan.problems`` and keep it from running.
+
+    Raises
+    ------
+    UsageError, BadInput, PluginError
+        For what makes planning itself impossible.
+    """
+    chosen = selection or Selection.parse(tuple(plugins), use=use)
+    loaded = Plugins(chosen)
+    _check_uses(loaded)
+    layers = _user_layers(config, params, skip=skip, save=save)
+    request = Request(layers, frozenset(skip), frozenset(save), start, to)
+    chain = chain_from_options(references=references, overrides=dict(overrides or {}))
+    jobs_to_plan = open_inputs(inputs, recipe=recipe, to=to, plugins=loaded)
+    nodes: list[Node] = []
+    problems: list[Problem] = []
+    metas: dict[str, Any] = {}
+    for job in jobs_to_plan:
+        builder = NodeBuilder(job, plugins=loaded, request=request, chain=chain)
+        nodes.append(builder.build())
+        metas[job.id] = job.meta
+        problems += builder.problems
+    _check_labels(nodes, layers, loaded)
+    _link_state(nodes, metas)
+    if not nodes:
+        raise UsageError("nothing to do: no input of the right kind", cure="give uncal, rate or cal files, or an association")
+    return Plan(
+        recipe=recipe, nodes=nodes, selection=chosen, context=getattr(chain, "context", "") or "", problems=problems,
+        options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
+        broken_plugins={p.name: p.error for p in loaded.broken()},
+    )  # fmt: skip
+
+
+class NodeBuilder:
+    """Plans one job: resolves implementations, parameters and references of every entry of its recipe."""
+
+    def __init__(self, job: Job, *, plugins: Plugins, request: Request, chain: Any):
+        self.job = job
+        self.plugins = plugins
+        self.request = request
+        self.chain = chain
+        self.problems: list[Problem] = []
+        self.exposure_type: ExposureType | None = plugins.exposure_type(job.meta.keyword("EXP_TYPE"))
+        self.detector: Detector | None = plugins.detector(job.meta.keyword("DETECTOR"))
+        self.facts = _facts(job, self.exposure_type)
+        self.started = request.start is None or request.start not in {s.label for s in job.recipe.steps()}
+        self._outcomes: dict[str, Any] = {}
+        self._parameters: Mapping[str, str] | None = None
+        self._pars = tuple(parameter_layers(chain, job.recipe.pars_class, job.recipe.steps(), self.parameters))
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Header values that select references."""
+        if self._parameters is None:
+            origin = Path(self.job.origin) if self.job.origin else None
+            self._parameters = parameters_of(self.job.meta, path=origin)
+        return self._parameters
+
+    def build(self) -> Node:
+        """Plan all entries and return the node."""
+        recipe = self.job.recipe
+        own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
+        entries = [planned for entry in recipe.entries if (planned := self._entry(entry, own)) is not None]
+        return Node(
+            id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),
+            saves=dict(recipe.saves), ensemble=recipe.takes == "exposures", after=self.job.after,
+            association=self.job.association, peak_bytes=_peak_bytes(self.job, entries),
+        )  # fmt: skip
+
+    def _entry(self, entry: Entry, own: Any) -> PlannedEntry | None:
+        if isinstance(entry, Save):
+            return PlannedSave(entry.stream, entry.suffix) if getattr(own, entry.option) else None
+        if isinstance(entry, Split):
+            return PlannedSplit(
+                self._step(Step(entry.by, on=(entry.on,))),
+                {n: tuple(self._step(replace(s, label=f"{n}.{s.label}")) for s in b) for n, b in entry.branches.items()},
+                self._step(Step(entry.merge, on=(entry.on,))),
+                entry.on,
+            )
+        if isinstance(entry, ForEach):
+            source = self._step(Step(entry.source, on=(entry.on,)))
+            return PlannedForEach(source, tuple(self._step(s) for s in entry.steps), entry.gives, entry.on)
+        return self._step(entry)
+
+    def _step(self, entry: Step) -> PlannedStep:
+        bare = PlannedStep(entry.label, entry.stage, on=entry.on, gives=entry.gives)
+        if not self.started and entry.label != self.request.start:
+            return replace(bare, action=SKIP, reason=f"done before --from {self.request.start}")
+        self.started = True
+        if reason := self._declined(entry):
+            return replace(bare, action=SKIP, reason=reason)
+        if entry.stage not in self.plugins.stages:
+            raise unknown_name(entry.stage, entry.stage, self.plugins.stages, where=f"recipe {self.job.recipe.name}")
+        try:
+            implementation = self.plugins.resolve(entry.stage, self.job.meta)
+        except PluginError as error:
+            self._problem(entry.label, error)
+            return replace(bare, action=SKIP, reason=str(error))
+        if implementation is None:
+            return self._unimplemented(bare, entry)
+        return self._implemented(bare, entry, implementation)
+
+    def _declined(self, entry: Step) -> str | None:
+        """Say why the recipe itself leaves a step out."""
+        if entry.label in self.request.skip:
+            return "skipped by the user"
+        if (reason := holds(entry.when, meta=self.job.meta, facts=self.facts)) is not None:
+            return reason
+        if entry.unless and holds(entry.unless, meta=self.job.meta, facts=self.facts) is None:
+            return ", ".join(f"{key.replace('_', ' ')} is {value}" for key, value in entry.unless.items())
+        return None
+
+    def _unimplemented(self, bare: PlannedStep, entry: Step) -> PlannedStep:
+        """A stage that nobody implements is fine as long as the exposure does without it by default."""
+        text = f"no implementation of {entry.stage}"
+        if self.plugins.stages[entry.stage].off_by_default:
+            return replace(bare, action=SKIP, reason=f"off by default, {text}")
+        instrument = str(self.job.meta.keyword("INSTRUME")).lower()
+        cure = f"install a plugin that implements {entry.stage} for {instrument}, or --skip {entry.label}"
+        self.problems.append(Problem(self.job.id, entry.label, text, cure, PluginError.exit_code))
+        return replace(bare, action=SKIP, reason=text)
+
+    def _implemented(self, bare: PlannedStep, entry: Step, implementation: Implementation) -> PlannedStep:
+        info = implementation.info
+        recipe_layer = Layer(f"recipe {self.job.recipe.name}", {entry.label: entry.params})
+        layers = (recipe_layer, *self._pars, *self.request.params)
+        values, origins = resolve(info.params, label=entry.label, layers=layers)
+        planned = replace(
+            bare, implementation=implementation.key, version=implementation.plugin.version,
+            source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
+            chunk=info.chunk, halo=info.halo, scratch=info.scratch,
+        )  # fmt: skip
+        if values.skip:
+            why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"
+            return replace(planned, action=SKIP, reason=why)
+        references, reason = self._references(entry, implementation)
+        if reason is None and info.applies is not None:
+            reason = info.applies(self.job.meta, values, references)
+        if reason is not None:
+            return replace(planned, references=references, action=SKIP, reason=reason)
+        wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
+        calls = tuple(self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in info.calls)
+        return replace(planned, references=references, wrappers=wrappers, calls=calls, action=RUN)
+
+    def _references(self, entry: Step, implementation: Implementation) -> tuple[dict[str, Any], str | None]:
+        """Resolve the references of a step; return them with a reason to skip, if their absence is one."""
+        info = implementation.info
+        self._look_up((*info.references, *info.optional_references))
+        found: dict[str, Any] = {}
+        reason = None
+        for kind in (*info.references, *info.optional_references):
+            outcome = self._outcomes[kind]
+            needed = kind in info.references
+            if isinstance(outcome, Found):
+                found[kind] = outcome
+            elif isinstance(outcome, Missing) and (needed or outcome.name):
+                cure = outcome.cure or f"--override {kind}=FILE, or --skip {entry.label}"
+                self.problems.append(Problem(self.job.id, entry.label, f"reference {kind}: {outcome.reason}", cure, 3))
+            elif isinstance(outcome, NotApplicable) and needed:
+                reason = f"no {kind} reference applies: {outcome.reason}"
+                if self.plugins.stages[entry.stage].essential:
+                    cure = f"--override {kind}=FILE"
+                    self.problems.append(Problem(self.job.id, entry.label, reason, cure, 3))
+        return found, reason
+
+    def _look_up(self, kinds: Sequence[str]) -> None:
+        new = [kind for kind in kinds if kind not in self._outcomes]
+        if new:
+            self._outcomes.update(self.chain.find(new, self.parameters))
+
+    def _problem(self, label: str, error: JwcalError) -> None:
+        self.problems.append(Problem(self.job.id, label, error.message, error.cure or "", error.exit_code))
+
+
+def _facts(job: Job, exposure_type: ExposureType | None) -> dict[str, Any]:
+    """What recipe conditions may ask about an exposure."""
+    meta = job.meta
+    return {
+        "tso": models.is_tso(meta, always=bool(exposure_type and exposure_type.always_tso)),
+        "moving_target": models.is_moving_target(meta),
+        "direct_image": bool(exposure_type and exposure_type.direct_image),
+        "members": frozenset(job.inputs),
+        "dimensions": job.dimensions,
+    }
+
+
+def _user_layers(
+    config: str | Path | None, params: Mapping[str, Mapping[str, Any]] | None, *, skip: Iterable[str], save: Iterable[str]
+) -> tuple[Layer, ...]:
+    layers = []
+    if config is not None:
+        layers.append(Layer(str(config), read_config(config)))
+    given: dict[str, dict[str, Any]] = {label: dict(values) for label, values in (params or {}).items()}
+    for label in skip:
+        given.setdefault(label, {})["skip"] = True
+    for label in save:
+        given.setdefault(label, {})["save_results"] = True
+    layers.append(Layer(COMMAND_LINE, given))
+    return tuple(layers)
+
+
+def read_config(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Read a TOML file with one table of parameters per label."""
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", cure="check the path after -c") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", cure="write tables like [jump] with name = value") from None
+    loose = [key for key, value in content.items() if not isinstance(value, dict)]
+    if loose:
+        raise UsageError(f"'{loose[0]}' stands outside a table", where=str(path), cure="put it under [step]")
+    return content
+
+
+def _check_uses(plugins: Plugins) -> None:
+    for stage in plugins.selection.use:
+        if stage not in plugins.stages:
+            raise unknown_name(stage, stage, plugins.stages, where="--use")
+
+
+def _check_labels(nodes: Sequence[Node], layers: Sequence[Layer], plugins: Plugins) -> None:
+    """Refuse parameters for labels that no recipe of the plan has."""
+    known = {step.label for node in nodes for step in node.steps()} | {node.recipe for node in nodes}
+    elsewhere = {step.label for recipe in plugins.recipes() for step in recipe.steps()}
+    for layer in layers:
+        for label in layer.values:
+            if label not in known and not (label in elsewhere and layer.origin != COMMAND_LINE):
+                raise unknown_name(label, label, known, where=layer.origin)
+
+
+def _link_state(nodes: list[Node], metas: Mapping[str, Any]) -> None:
+    """Chain the nodes of one detector in time order where a step hands state from exposure to exposure."""
+    groups: dict[tuple[str, str], list[Node]] = {}
+    for node in nodes:
+        if any(step.state and step.runs for step in node.steps()):
+            key = (node.recipe, str(metas[node.id].keyword("DETECTOR")))
+            groups.setdefault(key, []).append(node)
+    for group in groups.values():
+        group.sort(key=lambda node: metas[node.id].keyword("EXPSTART") or 0.0)
+        for earlier, later in zip(group, group[1:], strict=False):
+            later.state_from = earlier.id
+            later.after = (*later.after, earlier.id)
+    order = {node.id: number for number, node in enumerate(nodes)}
+    _sort_topologically(nodes, order)
+
+
+def _sort_topologically(nodes: list[Node], order: Mapping[str, int]) -> None:
+    done: set[str] = set()
+    waiting = sorted(nodes, key=lambda node: order[node.id])
+    nodes.clear()
+    while waiting:
+        ready = next(node for node in waiting if set(node.after) & set(order) <= done)
+        waiting.remove(ready)
+        done.add(ready.id)
+        nodes.append(ready)
+
+
+def _peak_bytes(job: Job, entries: Sequence[PlannedEntry]) -> int:
+    """Estimate the peak of the arrays: the products themselves, plus the largest working memory of a step."""
+    steps = [entry for entry in entries if isinstance(entry, PlannedStep) and entry.runs]
+    scratch = max((step.scratch for step in steps), default=0.0)
+    return int(job.array_bytes + scratch * job.science_bytes)
+
+
+__all__ = ["SCIENCE", "NodeBuilder", "Source", "plan", "read_config"]

@@ -1,0 +1,119 @@
+"""The story of a product: which code, parameters and references made it, in a form that can be run again.
+
+A product carries a list of records, oldest first, of two kinds. A *configuration* says what was decided: steps with
+implementation, version, parameters and references. A *run* says what happened: inputs, times, counts; it names its
+configuration by digest. Exposures of one program share configurations, so that a mosaic of a thousand exposures stays
+small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from typing import Any
+
+from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
+from jwcore.plugins import Plugins
+from jwcore.references import Found
+
+CONFIGURATION, RUN = "configuration", "run"
+Record = dict[str, Any]
+
+
+def configuration(plan: Plan, node: Node, plugins: Plugins) -> Record:
+    """Write down what was decided for a node."""
+    used = {step.implementation.split(":")[0] for step in node.steps() if step.implementation}
+    used |= {key.split(":")[0] for step in node.steps() for key in step.wrappers}
+    record: Record = {
+        "kind": CONFIGURATION,
+        "jwcal": version(),
+        "recipe": node.recipe,
+        "context": plan.context,
+        "entries": [_entry(entry) for entry in node.entries],
+        "plugins": {name: _plugin(plugins, name) for name in sorted(used)},
+        "selection": {"named": list(plan.selection.named), "use": dict(plan.selection.use)},
+    }
+    record["digest"] = digest(record)
+    return record
+
+
+def run_record(node: Node, *, inputs: Mapping[str, list[Record]], steps: list[Record], settings: Record) -> Record:
+    """Write down what happened in a node."""
+    record: Record = {
+        "kind": RUN, "configuration": settings["digest"], "recipe": node.recipe, "base": node.base,
+        "signature": node.signature(), "inputs": dict(inputs), "steps": steps, "association": node.association,
+        "python": platform.python_version(), "machine": platform.machine(),
+    }  # fmt: skip
+    record["digest"] = digest(record)
+    return record
+
+
+def merged(histories: Iterable[list[Record]], *, own: Iterable[Record]) -> list[Record]:
+    """Join the histories of all inputs with new records; equal records are kept once."""
+    seen: dict[str, Record] = {}
+    for history in (*histories, list(own)):
+        for record in history:
+            seen.setdefault(record.get("digest") or digest(record), record)
+    return list(seen.values())
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """Short digest of a record's content."""
+    plain = {key: value for key, value in record.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def runs(history: Iterable[Record]) -> list[tuple[Record, Record]]:
+    """Pair every run with its configuration, oldest first."""
+    records = list(history)
+    settings = {record["digest"]: record for record in records if record.get("kind") == CONFIGURATION}
+    return [(record, settings.get(record["configuration"], {})) for record in records if record.get("kind") == RUN]
+
+
+def version() -> str:
+    """Version of the installed program."""
+    return metadata.version("jwcal")
+
+
+def _plugin(plugins: Plugins, name: str) -> Record:
+    plugin = plugins.plugins[name]
+    record = {"distribution": plugin.distribution, "version": plugin.version, "sha256": plugin.source_hash}
+    return record | ({"source": plugin.source} if plugin.source else {})
+
+
+def _entry(entry: PlannedEntry) -> Record:
+    if isinstance(entry, PlannedSplit):
+        branches = {name: [_entry(step) for step in steps] for name, steps in entry.branches.items()}
+        return {"split": _entry(entry.by), "branches": branches, "merge": _entry(entry.merge)}
+    if isinstance(entry, PlannedForEach):
+        return {"for each": _entry(entry.source), "steps": [_entry(step) for step in entry.steps]}
+    if isinstance(entry, PlannedSave):
+        return {"save": entry.stream, "suffix": entry.suffix}
+    return _step(entry)
+
+
+def _step(planned: PlannedStep) -> Record:
+    record: Record = {"label": planned.label, "stage": planned.stage, "action": planned.action}
+    if planned.reason:
+        record["reason"] = planned.reason
+    if planned.implementation:
+        record |= {"implementation": planned.implementation, "version": planned.version}
+    if planned.source_hash:
+        record["sha256"] = planned.source_hash
+    if planned.runs:
+        record["params"] = {k: v for k, v in planned.params.items() if k not in ("save_results", "suffix") or v}
+        record["origins"] = {k: v for k, v in planned.origins.items() if v != "default"}
+        record["references"] = {k: reference_record(v) for k, v in planned.references.items()}
+        record["wrappers"] = list(planned.wrappers)
+        record["calls"] = [_step(callee) for callee in planned.calls]
+    return record
+
+
+def reference_record(outcome: Any) -> Record | str:
+    """Describe a resolved reference."""
+    if isinstance(outcome, Found):
+        return {"name": outcome.name, "provider": outcome.provider, "record": outcome.record}
+    return str(outcome)

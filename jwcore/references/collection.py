@@ -1,0 +1,111 @@
+"""The references of one exposure, as a step receives them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jwcore.errors import BadInput, MissingReference
+from jwcore.references.headers import identify
+from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
+from jwcore.references.reference import Reference
+from jwcore.references.subarray import science_window
+
+__all__ = ["References"]
+
+_ANY = {"", "N/A", "ANY", "MULTIPLE", "GENERIC"}
+
+
+class References(Mapping[str, Reference]):
+    """Mapping of reference type to `Reference`, cut to the exposure.
+
+    ``references["flat"]`` raises `jwcore.errors.MissingReference` where there is none, ``references.get("superbias")``
+    gives None.
+
+    Parameters
+    ----------
+    outcomes : mapping of str to Outcome
+        What the providers answered, by type.
+    meta : Meta
+        Metadata of the exposure: detector and sub-array.
+    shape : tuple of int, optional
+        Shape of its data, where that is known.
+    """
+
+    def __init__(self, outcomes: Mapping[str, Outcome], meta: Any, *, shape: tuple[int, ...] | None = None):
+        self._outcomes = dict(outcomes)
+        self._meta = meta
+        self._shape = shape
+        self._open: dict[str, Reference] = {}
+
+    def __getitem__(self, type: str) -> Reference:  # noqa: A002
+        outcome = self._outcomes.get(type)
+        if not isinstance(outcome, Found):
+            raise _absent(type, outcome)
+        if type not in self._open:
+            self._check(outcome)
+            window = science_window(self._meta, self._shape)
+            self._open[type] = Reference.from_file(type, outcome.path, provider=outcome.provider, window=window)
+        return self._open[type]
+
+    def get(self, type: str, default: Any = None) -> Any:  # noqa: A002
+        """Return the reference of a type, or `default` when the rules call it not applicable."""
+        return self[type] if type in self else default  # noqa: SIM401  (this is get itself)
+
+    def __contains__(self, type: object) -> bool:  # noqa: A002
+        return isinstance(self._outcomes.get(type), Found)  # type: ignore[call-overload]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, outcome in self._outcomes.items() if isinstance(outcome, Found))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """What the providers answered, by type."""
+        return dict(self._outcomes)
+
+    def check(self) -> None:
+        """Check every file now: it exists, is readable, and belongs to the instrument and detector of the exposure.
+
+        Raises
+        ------
+        BadInput
+            For a damaged file, or one of another instrument or detector.
+        MissingReference
+            For a file that is not there.
+        """
+        for type_ in self:
+            self[type_]
+
+    def _check(self, found: Found) -> None:
+        if not found.path.is_file():
+            raise MissingReference(
+                f"{found.type} reference is not there",
+                where=str(found.path),
+                cure="correct the path, or fetch the file",
+            )
+        facts = identify(found.path)
+        for keyword, pattern, path in (
+            ("INSTRUME", "INSTRUME", "instrument.name"),
+            ("DETECTOR", "P_DETECT", "instrument.detector"),
+        ):
+            own = self._meta.get(path)
+            stated = str(facts.get(pattern) or facts.get(keyword, "")).upper()
+            choices = {choice.strip() for choice in stated.split("|")} - {""}
+            if own is None or not choices or choices & _ANY or str(own).upper() in choices:
+                continue
+            raise BadInput(
+                f"{found.type} reference is for {keyword} {stated.strip('|')}, the exposure is of {own}",
+                where=str(found.path),
+                cure=f"name a {found.type} reference for {own}",
+            )
+
+
+def _absent(type_: str, outcome: NotApplicable | Missing | None) -> MissingReference:
+    if outcome is None:
+        return MissingReference(
+            f"the step asks for a {type_} reference that it did not declare",
+            cure=f'add references=("{type_}",) to @step',
+        )
+    cure = outcome.cure if isinstance(outcome, Missing) else f"--override {type_}=FILE"
+    return MissingReference(f"no {type_} reference: {outcome.reason}", where=outcome.provider or None, cure=cure)

@@ -1,0 +1,183 @@
+"""Where a reference image lies on the detector, and which part of it belongs to an exposure."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jwcore.errors import BadInput
+
+__all__ = ["DETECTOR_PLANES", "Window", "cut_out", "reference_window", "science_window"]
+
+log = logging.getLogger(__name__)
+
+DETECTOR_PLANES = {
+    **dict.fromkeys(("mask", "saturation", "superbias", "linearity", "dark", "reset", "gain", "readnoise"), 2),
+    **dict.fromkeys(("flat", "area", "photom", "fringe", "bkg", "pictureframe", "psfmask", "dflat", "sflat"), 2),
+    "ipc": 4,
+}
+"""Reference types whose arrays are images of the detector, and the least number of axes that such an array has.
+
+The arrays of all other types are handed out as they are stored. An IPC kernel is an image of the detector only when it
+differs from pixel to pixel.
+"""
+
+FULL_FRAMES = ((2048, 2048), (3200, 2048), (1024, 1032))
+"""Shapes that need no keywords to be recognised as the whole detector (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of detector pixels in science orientation.
+
+    Attributes
+    ----------
+    x, y : int
+        First column and row, counted from 1 (SUBSTRT1, SUBSTRT2).
+    nx, ny : int
+        Number of columns and rows (SUBSIZE1, SUBSIZE2).
+    """
+
+    x: int
+    y: int
+    nx: int
+    ny: int
+
+    def __str__(self) -> str:
+        return f"{self.nx}×{self.ny} at ({self.x}, {self.y})"
+
+    def slices(self, inside: "Window") -> tuple[slice, slice]:
+        """Return the row and column slices of this window in an array that covers the window `inside`."""
+        top, left = self.y - inside.y, self.x - inside.x
+        return slice(top, top + self.ny), slice(left, left + self.nx)
+
+    def fits(self, inside: "Window") -> bool:
+        """Whether this window lies within another one."""
+        return (
+            self.x >= inside.x
+            and self.y >= inside.y
+            and self.x + self.nx <= inside.x + inside.nx
+            and self.y + self.ny <= inside.y + inside.ny
+        )
+
+
+def science_window(meta: Any, shape: tuple[int, ...] | None = None) -> Window | None:
+    """Return the window of an exposure.
+
+    Parameters
+    ----------
+    meta : Meta
+        Metadata of the exposure.
+    shape : tuple of int, optional
+        Shape of its data; where the keywords disagree with it, the array is right.
+
+    Returns
+    -------
+    Window or None
+        None when the exposure does not say.
+
+    Raises
+    ------
+    BadInput
+        For a start below 1, or a striped readout.
+    """
+    if meta.get("subarray.multistripe_reads1") is not None or (meta.get("subarray.num_superstripe") or 0) > 0:
+        raise BadInput(
+            "striped readouts (MSTR_RD1, SSTR_NST) are not supported yet",
+            where=str(meta.get("subarray.name")),
+            cure="use the official pipeline for this exposure",
+        )
+    values = [meta.get(f"subarray.{name}") for name in ("xstart", "ystart", "xsize", "ysize")]
+    return _window(values, shape, "the exposure")
+
+
+def reference_window(keyword: Callable[[str], Any], shape: tuple[int, ...], name: str) -> Window | None:
+    """Return the window that a reference array covers.
+
+    Parameters
+    ----------
+    keyword : callable
+        Gives the value of a header keyword, None when absent.
+    shape : tuple of int
+        Shape of the array.
+    name : str
+        File name for messages.
+
+    Returns
+    -------
+    Window or None
+        None when neither keywords nor the shape tell.
+
+    Raises
+    ------
+    BadInput
+        For a start below 1.
+    """
+    window = _window([keyword(key) for key in ("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")], shape, name)
+    if window is None and shape[-2:] in FULL_FRAMES:
+        return Window(1, 1, shape[-1], shape[-2])
+    return window
+
+
+def _window(values: list[Any], shape: tuple[int, ...] | None, name: str) -> Window | None:
+    if any(value is None for value in values):
+        return None
+    x, y, nx, ny = (int(value) for value in values)
+    if x < 1 or y < 1:
+        raise BadInput(
+            f"{name} starts at pixel ({x}, {y})",
+            where=name,
+            cure="SUBSTRT1 and SUBSTRT2 count from 1; correct the header",
+        )
+    if shape is None:
+        return Window(x, y, nx, ny)
+    rows, columns = shape[-2:]
+    interleaved = ny == 2048 and rows == 3200  # keywords of NIRSpec IRS2 count science pixels alone
+    if (rows, columns) != (ny, nx) and not (interleaved and columns == nx):
+        log.warning("%s: SUBSIZE says %d×%d, the array has %d×%d; the array is taken", name, nx, ny, columns, rows)
+    return Window(x, y, columns, rows)
+
+
+def cut_out(
+    shape: tuple[int, ...], window: Window | None, target: Window | None, name: str
+) -> tuple[slice, slice] | None:
+    """Return the part of a reference array that belongs to an exposure.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the reference array.
+    window : Window or None
+        What the array covers; None when unknown.
+    target : Window or None
+        What the exposure covers; None takes every reference as it is.
+    name : str
+        File name for messages.
+
+    Returns
+    -------
+    tuple of slice or None
+        Rows and columns; None when the whole array is wanted.
+
+    Raises
+    ------
+    BadInput
+        When the exposure is not inside the reference, or the reference does not say where it lies.
+    """
+    if target is None or window == target:
+        return None
+    if window is None:
+        if shape[-2:] == (target.ny, target.nx):
+            return None
+        raise BadInput(
+            f"reference of {shape[-1]}×{shape[-2]} pixels does not say where it lies on the detector",
+            where=name,
+            cure="add SUBSTRT1, SUBSTRT2, SUBSIZE1 and SUBSIZE2 to its header",
+        )
+    if not target.fits(window):
+        raise BadInput(
+            f"reference covers {window} pixels, the exposure {target}: it does not contain it",
+            where=name,
+            cure="name a reference for this sub-array with --override",
+        )
+    return target.slices(window)

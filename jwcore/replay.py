@@ -1,0 +1,106 @@
+"""Planning again what the record inside a product says was done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jwcore import models, provenance
+from jwcore.errors import BadInput, UsageError
+from jwcore.plan_model import Plan
+from jwcore.planner import plan
+from jwcore.plugins import Selection
+
+
+def replay(
+    product: str | Path, *, output_dir: str | Path | None, input_dir: str | Path | None = None, references: str | None = None
+) -> Plan:
+    """Plan the last run of a product again.
+
+    Parameters
+    ----------
+    product : path
+        A product of this program.
+    output_dir : path or None
+        Folder for the new product.
+    input_dir : path, optional
+        Where the inputs are, when they have moved.
+    references : str, optional
+        Provider of references; by default the recorded ones are found again through the recorded context.
+
+    Raises
+    ------
+    BadInput
+        When the file has no record, or an input is gone or has changed since.
+    UsageError
+        When a plugin is installed in another version than the recorded one.
+    """
+    runs = provenance.runs(models.read(product).provenance)
+    if not runs:
+        raise BadInput("no record of jwcal in this file", where=str(product), cure="give a product that jwcal made")
+    run, settings = runs[-1]
+    inputs = _inputs(run, input_dir)
+    planned = plan(
+        inputs, run["recipe"], params=_params(settings), selection=_selection(settings), references=references,
+        output_dir=output_dir, command=f"jwcal rerun {product}",
+    )  # fmt: skip
+    _check_versions(planned, settings)
+    for node in planned.nodes:
+        node.base = run["base"]
+        node.association = run.get("association", {})
+    return planned
+
+
+def _inputs(run: dict[str, Any], folder: str | Path | None) -> list[str]:
+    """Find the science inputs again, unchanged."""
+    found = []
+    for one in run["inputs"].get("science", []):
+        path = Path(folder) / one["name"] if folder else Path(one["path"])
+        if not path.is_file():
+            raise BadInput(f"input {one['name']} is not at {path}", cure="say where it is with --input-dir")
+        if one.get("sha256") and models.fingerprint(path) != one["sha256"]:
+            raise BadInput(f"input {path} has changed since", cure="bring back the file that was used then")
+        found.append(str(path))
+    return found
+
+
+def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All recorded values: those that ran with them, and those that were skipped."""
+    from jwcore.cli.explain import flat_entries
+
+    values: dict[str, dict[str, Any]] = {}
+    for entry in flat_entries(settings["entries"]):
+        if "params" in entry:
+            values[entry["label"]] = dict(entry["params"])
+        elif "skip" in entry.get("reason", ""):
+            values[entry["label"]] = {"skip": True}
+    return values
+
+
+def _selection(settings: dict[str, Any]) -> Selection:
+    """Rebuild the selection; one-file plugins come back from their recorded source."""
+    recorded = settings["selection"]
+    use = {e["stage"]: e["implementation"] for e in settings["entries"] if e.get("implementation") and e["action"] == "run"}
+    base = Selection(named=tuple(recorded["named"]), use={s: k for s, k in use.items() if s in recorded["use"]})
+    files = {}
+    for name in recorded["named"]:
+        plugin = settings["plugins"].get(Path(name).stem, {})
+        if name.endswith(".py") and plugin.get("source"):
+            files[name] = plugin["source"]
+    return replace(base, files=files)
+
+
+def _check_versions(planned: Plan, settings: dict[str, Any]) -> None:
+    recorded = {name: plugin["version"] for name, plugin in settings["plugins"].items()}
+    for node in planned.nodes:
+        for step in node.steps():
+            name = step.implementation.split(":")[0]
+            if name in recorded and step.version != recorded[name]:
+                raise UsageError(
+                    f"plugin {name} is {step.version} now, the product was made with {recorded[name]}",
+                    cure=f"install version {recorded[name]}",
+                )
+
+
+__all__ = ["replay"]

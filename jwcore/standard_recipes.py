@@ -1,0 +1,80 @@
+"""The sequences of stages that several instruments share; instrument plugins register recipes made from them."""
+
+from __future__ import annotations
+
+from jwcore.params import Params, param
+from jwcore.recipes import Recipe, Save, Step
+
+
+class Detector1Params(Params):
+    """Parameters of the detector1 recipe itself."""
+
+    save_calibrated_ramp: bool = param(False, "Write the corrected ramp (suffix ramp) before the slope fit")
+
+
+_FIT = (
+    Save("science", suffix="ramp", option="save_calibrated_ramp"),
+    Step("ramp_fit"),
+    Step("gain_scale", on=("rate",)),
+    Step("gain_scale", label="gain_scaleints", on=("rateints",)),
+)
+_COMMON = tuple(Step(s) for s in ("charge_migration", "jump", "picture_frame", "clean_flicker_noise", "persistence"))
+
+
+def detector1(*stages: str, where: dict[str, str]) -> Recipe:
+    """Make the stage-1 recipe from an instrument's own stages, followed by the part that all instruments share."""
+    return Recipe(
+        "detector1",
+        entries=(*(Step(stage) for stage in stages), *_COMMON, *_FIT),
+        saves={"rate": "rate", "rateints": "rateints", "science": "ramp"},
+        where=where,
+        aliases=("calwebb_detector1",),
+        makes="rate",
+        params=Detector1Params,
+        pars_class="Detector1Pipeline",
+    )
+
+
+NEAR_INFRARED_STAGES = (
+    "group_scale", "dq_init", "saturation", "ipc", "superbias", "refpix", "linearity", "dark_current",
+)  # fmt: skip
+"""Stage-1 stages of the near-infrared detectors, up to the dark current."""
+
+
+def image2(*, where: dict[str, str]) -> Recipe:
+    """Make the stage-2 recipe of imaging modes."""
+    return Recipe(
+        "image2",
+        entries=(
+            Step("bkg_subtract", when={"members": "background"}),
+            Step("assign_wcs"),
+            Step("flat_field"),
+            Step("photom"),
+            Step("resample", gives="i2d", when={"direct_image": True, "dimensions": 2}),
+        ),
+        saves={"science": {"Image": "cal", "Cube": "calints"}, "i2d": "i2d"},
+        where=where,
+        aliases=("calwebb_image2",),
+        pars_class="Image2Pipeline",
+    )
+
+
+def image3(*, where: dict[str, str]) -> Recipe:
+    """Make the stage-3 recipe of direct imaging."""
+    return Recipe(
+        "image3",
+        entries=(
+            Step("assign_mtwcs", when={"moving_target": True}),
+            Step("tweakreg", unless={"moving_target": True}),
+            Step("skymatch"),
+            Step("outlier_detection"),
+            Step("resample", gives="i2d"),
+            Step("source_catalog", on=("i2d",)),
+        ),
+        saves={"science": "crf", "i2d": "i2d", "cat": "cat", "segm": "segm"},
+        where=where,
+        aliases=("calwebb_image3",),
+        takes="exposures",
+        makes="i2d",
+        pars_class="Image3Pipeline",
+    )

@@ -1,0 +1,1 @@
+"""Synthetic exposures with known truth, and the reference files that match them."""

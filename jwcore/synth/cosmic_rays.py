@@ -1,0 +1,102 @@
+"""Charge that particles leave in the detector, as a sparse table.
+
+A particle crosses the thin absorber under some angle and deposits charge along its track, which diffuses a little
+before it is collected: most hits are one to four pixels, some are streaks (Giardino et al. 2019, PASP 131, 094503).
+*Snowballs* are rare round events with a saturated core of several pixels and a halo (Green et al. 2020, JWST technical
+reports).
+"""
+
+import numpy as np
+
+from jwcore.synth.effects import Effects
+from jwcore.synth.instruments import Readout
+from jwcore.synth.maps import DetectorMaps
+
+__all__ = ["HIT_DTYPE", "make_hits"]
+
+HIT_DTYPE = np.dtype([("integration", "i2"), ("frame", "i4"), ("y", "i2"), ("x", "i2"), ("charge", "f4")])
+"""One row per pixel and event: integration, first frame (0-based) that shows the charge, pixel, charge in e-."""
+
+PIXEL_PITCH_CM = 18e-4
+ABSORBER_PIXELS = 5.0 / 18.0
+"""Depth of the absorber in units of the pixel pitch."""
+MEDIAN_CHARGE = 1500.0
+"""Median charge of an event, e-."""
+
+
+def _tracks(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Event index, offset in y and x (pixel) and share of charge of the points along ``number`` tracks."""
+    cosine = np.sqrt(rng.random(number)).clip(0.01, 1.0)  # isotropic flux through a plane
+    length = (ABSORBER_PIXELS * np.sqrt(1 - cosine**2) / cosine).clip(max=25.0)
+    azimuth = rng.uniform(0, 2 * np.pi, number)
+    points = np.ceil(length / 0.25).astype(int) * 4 + 8
+    event = np.repeat(np.arange(number), points)
+    along = (rng.random(event.size) - 0.5) * length[event]
+    blur = rng.normal(0.0, 0.28, (2, event.size))
+    dy, dx = along * np.sin(azimuth[event]) + blur[0], along * np.cos(azimuth[event]) + blur[1]
+    return event, dy, dx, 1.0 / points[event]
+
+
+def _snowball(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offsets and charge (e-) of one snowball: saturated core, halo falling with the square of the distance."""
+    core = 2.0 + rng.exponential(4.0)
+    reach = int(3 * core) + 1
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    r = np.hypot(dy, dx)
+    charge = np.where(r <= core, 4e5, 3000.0 * (core / np.maximum(r, core)) ** 2)
+    inside = r <= reach
+    return dy[inside], dx[inside], charge[inside]
+
+
+def _merge(hits: np.ndarray, maps: DetectorMaps) -> np.ndarray:
+    """Sum the charge of an event within a pixel, drop what falls outside the light-sensitive area, order by time."""
+    bottom, top, left, right = maps.science_limits
+    keep = (hits["y"] >= bottom) & (hits["y"] < top) & (hits["x"] >= left) & (hits["x"] < right)
+    hits = hits[keep]
+    keys = hits[["integration", "frame", "y", "x"]]
+    unique, inverse = np.unique(keys, return_inverse=True)
+    merged = np.zeros(unique.size, HIT_DTYPE)
+    for name in unique.dtype.names or ():
+        merged[name] = unique[name]
+    merged["charge"] = np.bincount(inverse.ravel(), weights=hits["charge"], minlength=unique.size)
+    return merged[merged["charge"] >= 1.0]
+
+
+def make_hits(*, rng: np.random.Generator, maps: DetectorMaps, readout: Readout, effects: Effects) -> np.ndarray:
+    """Draw the particle hits of an exposure.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of random numbers.
+    maps : DetectorMaps
+        Gives the shape and the light-sensitive area.
+    readout : Readout
+        Number of integrations and their length.
+    effects : Effects
+        Switches `cosmic_rays` and `snowballs` and their rates.
+
+    Returns
+    -------
+    ndarray
+        Table of `HIT_DTYPE`, ordered by integration and frame.
+    """
+    ny, nx = maps.aperture.subarray.shape
+    exposure = ny * nx * PIXEL_PITCH_CM**2 * readout.integration_time * readout.nints  # cm^2 s
+    number = rng.poisson(effects.cosmic_ray_rate * exposure) if effects.cosmic_rays else 0
+    event, dy, dx, share = _tracks(rng, number)
+    hits = np.zeros(event.size, HIT_DTYPE)
+    energy = MEDIAN_CHARGE * rng.lognormal(0.0, 1.2, number)
+    hits["charge"] = energy[event] * share
+    hits["integration"] = rng.integers(0, readout.nints, number)[event]
+    hits["frame"] = rng.integers(0, readout.frames, number)[event]
+    hits["y"] = np.rint(rng.uniform(-0.5, ny - 0.5, number)[event] + dy)
+    hits["x"] = np.rint(rng.uniform(-0.5, nx - 0.5, number)[event] + dx)
+    parts = [hits]
+    for _ in range(rng.poisson(effects.snowball_rate * exposure) if effects.snowballs else 0):
+        dy, dx, charge = _snowball(rng)
+        ball = np.zeros(charge.size, HIT_DTYPE)
+        ball["integration"], ball["frame"] = rng.integers(0, readout.nints), rng.integers(0, readout.frames)
+        ball["y"], ball["x"], ball["charge"] = rng.integers(0, ny) + dy, rng.integers(0, nx) + dx, charge
+        parts.append(ball)
+    return _merge(np.concatenate(parts), maps)

@@ -1,0 +1,71 @@
+"""One switch per detector effect, and its strength."""
+
+from dataclasses import dataclass, fields, replace
+
+__all__ = ["Effects"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """Which effects the forward model applies, and how strong they are.
+
+    The matching references follow the switches: without `flat` the flat reference is unity, without `bias` the bias
+    is a constant, and so on, so that each effect can be tested alone.
+    """
+
+    bias: bool = True
+    """Pixel-to-pixel structure of the bias (off: a constant)."""
+    ktc: bool = True
+    """Reset noise: an offset per pixel and integration."""
+    dark: bool = True
+    """Dark current with glow and hot pixels."""
+    flat: bool = True
+    """Pixel-to-pixel response."""
+    bad_pixels: bool = True
+    """Dead and low-response pixels."""
+    ipc: bool = True
+    """Inter-pixel capacitance."""
+    nonlinearity: bool = True
+    """Falling response with charge."""
+    saturation: bool = True
+    """Full well (the converter limit of 65535 always holds)."""
+    read_noise: bool = True
+    """White noise of every read."""
+    one_over_f: bool = True
+    """Correlated noise along the readout (banding)."""
+    drifts: bool = True
+    """Offsets of amplifiers and of their odd and even columns, new in every group."""
+    reference_pixels: bool = True
+    """Border of pixels without light."""
+    cosmic_rays: bool = True
+    """Ion tracks."""
+    snowballs: bool = False
+    """Large round events with a saturated core."""
+    poisson: bool = True
+    """Photon and dark-current noise."""
+
+    ktc_noise: float = 18.0
+    """DN rms."""
+    ipc_coupling: float = 0.005
+    """Part of the signal seen by each of the four neighbours (diagonal ones: 6 % of that)."""
+    one_over_f_rms: float = 2.0
+    """DN rms over a frame, common to all amplifiers."""
+    amplifier_rms: float = 1.0
+    """DN rms over a frame, independent per amplifier."""
+    drift_rms: float = 5.0
+    """DN rms of amplifier offsets from group to group; odd-even offsets have half of it."""
+    cosmic_ray_rate: float = 5.0
+    """Events per cm^2 and second."""
+    snowball_rate: float = 0.002
+    """Events per cm^2 and second."""
+
+    @classmethod
+    def none(cls, **switches: bool | float) -> "Effects":
+        """No effect at all, except those given."""
+        off = {field.name: False for field in fields(cls) if field.type in (bool, "bool")}
+        return replace(cls(**off), **switches)  # type: ignore[arg-type]
+
+    @classmethod
+    def only(cls, *names: str) -> "Effects":
+        """The named effects and no others."""
+        return cls.none(**dict.fromkeys(names, True))
