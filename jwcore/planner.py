@@ -12,7 +12,7 @@ from jwcore import models
 from jwcore.declare import Detector, ExposureType
 from jwcore.errors import JwcalError, PluginError, UsageError
 from jwcore.inputs import Job, open_inputs
-from jwcore.params import Layer, resolve, unknown_name
+from jwcore.params import Layer, Params, resolve, unknown_name
 from jwcore.plan_model import (
     RUN, SKIP, Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep, Problem, RunOptions,
     Source,
@@ -151,7 +151,9 @@ class NodeBuilder:
     def build(self) -> Node:
         """Plan all entries and return the node."""
         recipe = self.job.recipe
-        own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
+        own = Params()
+        if recipe.params is not Params:  # a recipe without options may share its name with a step
+            own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
         entries = [planned for entry in recipe.entries if (planned := self._entry(entry, own)) is not None]
         return Node(
             id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),

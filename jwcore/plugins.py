@@ -255,7 +255,7 @@ class Plugins:
             key = f"{plugin.name}:{info.name}"
             if self._hooks.has_plugin(key):
                 raise PluginError(f"{attribute}: the name '{key}' is taken", cure="give @step(name=...) another name")
-            self._hooks.register(types.SimpleNamespace(**{attribute: function}), name=key)
+            self._hooks.register(_Holder(attribute, function), name=key)
             registered.append(key)
             if isinstance(info, StepInfo):
                 self._implementations.setdefault(info.stage, []).append(Implementation(plugin, info))
@@ -407,6 +407,13 @@ class Plugins:
     def broken(self) -> Iterator[Plugin]:
         """Plugins that could not be loaded."""
         return (p for p in self.plugins.values() if p.error)
+
+
+class _Holder:
+    """One step or wrapper as a plugin of its own for pluggy, so that it can be chosen alone."""
+
+    def __init__(self, attribute: str, function: Callable):
+        setattr(self, attribute, function)
 
 
 class _FrameworkHooks:

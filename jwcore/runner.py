@@ -181,15 +181,20 @@ def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:
         return None
     outcome = NodeOutcome(node.id, reused=True)
     signature = node.signature()
-    for path in sorted(Path(folder).glob(f"{node.base}_*.fits")):
-        suffix = models.suffix_of(path.stem)
-        stream = next((s for s in node.saves if suffix in _suffixes_of(node, s)), None)
-        if stream is None or models.strip_suffix(path.stem) != node.base:
-            continue
-        records = provenance.runs(models.read(path).provenance)
-        if records and records[-1][0].get("signature") == signature:
-            outcome.products[stream] = ProductRef(str(path))
+    for stream in node.saves:
+        for suffix in _suffixes_of(node, stream):
+            alone = Path(folder) / f"{node.base}_{suffix}.fits"
+            several = sorted(Path(folder).glob(f"*_{suffix}.fits")) if node.ensemble and not alone.exists() else []
+            fresh = [ProductRef(str(path)) for path in (alone, *several) if path.exists() and _made_by(path, signature)]
+            if fresh:
+                outcome.products[stream] = fresh[0] if alone.exists() else fresh
     return outcome if outcome.products else None
+
+
+def _made_by(path: Path, signature: str) -> bool:
+    """Tell whether the last run recorded in a product has this signature."""
+    records = provenance.runs(models.read(path).provenance)
+    return bool(records) and records[-1][0].get("signature") == signature
 
 
 def _suffixes_of(node: Node, stream: str) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ class Pass:
     max_memory: int
     results: dict[str, Any] = field(default_factory=dict)
     _changes: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    _above: dict[str, np.ndarray] = field(default_factory=dict)
 
     def run(self, run_step: Callable[[PlannedStep, Any], Any]) -> Any:
         """Run all steps on all pieces.
@@ -98,6 +99,7 @@ class Pass:
             halo = self.halo
             first, last = max(0, lo - halo), min(self.length, hi + halo)
             piece = self._cut(first, last)
+            self._remember(piece, lo, hi, first)
             before = dict(piece.meta.items())
             product: Any = piece
             for planned in self.steps:
@@ -148,11 +150,28 @@ class Pass:
             if not _framed(whole, name):
                 setattr(piece, name, array)
             elif self._rows:
-                setattr(piece, name, np.array(array[..., first:last, :]))
+                setattr(piece, name, self._rows_of(name, array, first, last))
             else:
                 setattr(piece, name, np.array(array[first:last]) if array.ndim == len(whole.shape) or name == "zeroframe" else array.copy())
         self._describe(piece, first, last)
         return piece
+
+    def _rows_of(self, name: str, array: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Copy rows as they were before this pass: those above the piece have been overwritten meanwhile."""
+        rows = np.array(array[..., first:last, :])
+        above = self._above.get(name)
+        if above is not None and above.shape[-2]:
+            rows[..., : above.shape[-2], :] = above
+        return rows
+
+    def _remember(self, piece: Any, lo: int, hi: int, first: int) -> None:
+        """Keep the rows that the next piece needs above it, before they are overwritten."""
+        if not self._rows or not self.halo:
+            return
+        for name in piece.arrays():
+            if _framed(piece, name):
+                upto = getattr(piece, name)[..., : hi - first, :]
+                self._above[name] = upto[..., max(0, upto.shape[-2] - self.halo) :, :].copy()
 
     def _describe(self, piece: Any, first: int, last: int) -> None:
         """Give a piece the keywords of the sub-array or the integrations that it is."""

@@ -213,19 +213,15 @@ def prepare_ramp(ramps, plan, integration, row, column, values, flags):
 
 
 @kernel
-def _median_rate(ramps, plan, integration, row, column, median, pixel):
-    """Rate (DN/s) for the photon noise of a disturbed ramp: the median, but the first group's where no difference serves."""
+def _first_group_rate(ramps, plan, integration, row, column, pixel):
+    """Rate (DN/s) of a ramp without usable differences, from its first group; NaN if that is unusable too."""
     time = prepare_ramp(ramps, plan, integration, row, column, pixel.values, pixel.flags)
-    if median == median and time == plan.group_time:
-        return median / time
-    if pixel.flags[0] & _UNUSABLE:
-        return 0.0
-    return pixel.values[0] / time
+    return np.nan if pixel.flags[0] & _UNUSABLE else pixel.values[0] / time
 
 
 @kernel
 def _rates_of_row(ramps, plan, integration, row, block, pixel, plain, rate, integrations):
-    """Set slope and flags of the undisturbed ramps of a row, mark them in ``plain``, and add the median rate of all ramps to ``rate``."""
+    """Set slope and flags of the undisturbed ramps of a row, mark them in ``plain``, and add up the rates of all ramps (sum and number)."""
     nx = ramps.data.shape[3]
     first, stop = plan.hull[integration]
     for start in range(0, nx, block.seen.size):
@@ -240,10 +236,12 @@ def _rates_of_row(ramps, plan, integration, row, block, pixel, plain, rate, inte
             plain[integration, x] = good
             integrations.slope[integration, row, x] = block.slopes[column] / plan.group_time
             integrations.dq[integration, row, x] = ramps.pixeldq[row, x] | (block.seen[column] | block.outside[column]) & _PROPAGATED
-            if good:
-                rate[x] += block.medians[column] / plan.group_time
-            else:
-                rate[x] += _median_rate(ramps, plan, integration, row, x, block.medians[column], pixel)
+            median = block.medians[column] / plan.group_time
+            if not median == median:
+                median = _first_group_rate(ramps, plan, integration, row, x, pixel)
+            if median == median:
+                rate[0, x] += median
+                rate[1, x] += 1
 
 
 @kernel
@@ -272,16 +270,14 @@ def _fit_disturbed(ramps, plan, integration, row, column, flux, pixel, sums, int
 
     index = (integration, row, column)
     integrations.dq[index] = ramps.pixeldq[row, column] | collected
-    if lost or unusable:
+    count, weight, weighted_slope, flux_factor = 0, 0.0, 0.0, 0.0
+    if not (lost or unusable):
+        count, weight, weighted_slope, flux_factor = segment_sums(
+            values, flags, gain, noise, plan.group_time, single_time, plan.powers, starts, stops
+        )
+    if count == 0:
         integrations.dq[index] |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
         _store(integrations, index, np.nan, 0.0, 0.0, 0.0)
-        return
-    sums[4, column] += 1
-    count, weight, weighted_slope, flux_factor = segment_sums(
-        values, flags, gain, noise, plan.group_time, single_time, plan.powers, starts, stops
-    )
-    if count == 0:
-        _store(integrations, index, 0.0, 0.0, 0.0, 0.0)
         return
     variance = total_variance(starts, stops, count, flux, gain, noise, plan.group_time, single_time)
     read = weight
@@ -322,7 +318,6 @@ def _fit_row_of_integration(ramps, plan, integration, row, pixel, plain, flux, s
         sums[1, column] += weight * slope
         sums[2, column] += flux_factor
         sums[3, column] += weight
-        sums[4, column] += 1
 
 
 @kernel
@@ -333,15 +328,13 @@ def _combine_row(ramps, row, flux, sums, integrations, exposure):
         for integration in range(integrations.dq.shape[0]):
             flags |= integrations.dq[integration, row, column]
         dq = ramps.pixeldq[row, column] | flags & ~_PIXEL_DO_NOT_USE
-        weight, weighted_slope, flux_factor, read, fitted = sums[:, column]
-        if fitted == 0:
+        weight, weighted_slope, flux_factor, read = sums[:, column]
+        if weight == 0:
             dq |= _PIXEL_DO_NOT_USE
             _store(exposure, (row, column), np.nan, 0.0, 0.0, 0.0)
-        elif weight == 0:
-            _store(exposure, (row, column), 0.0, 0.0, 0.0, 0.0)
         else:
             poisson = max(flux[column], 0.0) / flux_factor
-            _store(exposure, (row, column), weighted_slope / weight, poisson + 1 / read, poisson, 1 / read)
+            _store(exposure, (row, column), weighted_slope / weight, poisson + 1 / weight, poisson, 1 / read)
         exposure.dq[row, column] = dq
 
 
@@ -361,12 +354,13 @@ def _fit_row(ramps, plan, row, block_size, integrations, exposure):
     n = plan.last - plan.first
     pixel = _Pixel(np.empty(n), np.empty(n, np.uint8), np.empty(n, np.int64), np.empty(n, np.int64))
     plain = np.empty((nints, nx), np.bool_)
-    flux = np.zeros(nx)
-    sums = np.zeros((5, nx))
+    rate = np.zeros((2, nx))
+    sums = np.zeros((4, nx))
     for integration in range(nints):
-        _rates_of_row(ramps, plan, integration, row, block, pixel, plain, flux, integrations)
+        _rates_of_row(ramps, plan, integration, row, block, pixel, plain, rate, integrations)
+    flux = np.empty(nx)
     for column in range(nx):
-        flux[column] = max(flux[column] / nints, 0.0) + ramps.dark[row % ramps.dark.shape[0], column]
+        flux[column] = max(rate[0, column] / max(rate[1, column], 1.0), 0.0) + ramps.dark[row % ramps.dark.shape[0], column]
     for integration in range(nints):
         _fit_row_of_integration(ramps, plan, integration, row, pixel, plain, flux, sums, integrations)
     _combine_row(ramps, row, flux, sums, integrations, exposure)

@@ -7,6 +7,7 @@ changed since its headers were read is refused.
 
 import io
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,10 +155,15 @@ class FitsFile:
     def array(self, block: Block, *, dtype: Any = None) -> np.ndarray:
         """Return the image of `block` as a new native array, converted to `dtype` on the way."""
         out = np.empty(block.shape, dtype=block.dtype if dtype is None else dtype)
-        with self.open() as stream:
-            stream.seek(block.data)
-            _decode(stream, out.reshape(-1), block)
+        self.fill(block, [(0, out)])
         return out
+
+    def fill(self, block: Block, parts: Iterable[tuple[int, np.ndarray]]) -> None:
+        """Fill C-contiguous arrays with parts of the image of `block`, each from its first element (flat index) on."""
+        with self.open() as stream:
+            for first, out in parts:
+                stream.seek(block.data + first * block.stored.itemsize)
+                _decode(stream, out.reshape(-1), block)
 
     def table(self, block: Block) -> np.ndarray:
         """Return the table of `block` as a native structured array; text columns become str."""

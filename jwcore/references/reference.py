@@ -164,9 +164,8 @@ class Reference:
         known = (key, index, band)
         array = self._alive.get(known)
         if array is None:
-            array = self._storage.read(key, index, self._region(shape, band))
-            if array.dtype == np.float64 and self._is_detector_plane(shape):
-                array = array.astype(np.float32)
+            single = self._is_detector_plane(shape) and self._storage.dtype(key) == np.float64
+            array = self._storage.read(key, index, self._region(shape, band), dtype=np.float32 if single else None)
             array.flags.writeable = False
             self._alive[known] = array
         return array

@@ -4,6 +4,7 @@ The maps are the truth from which both the exposures and the reference files are
 on the absolute position of the pixel only, so that a sub-array is a slice of the full frame.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -161,8 +162,12 @@ class DetectorMaps:
     @cached_property
     def linearity_coefficients(self) -> np.ndarray:
         """Coefficients of the correction of each pixel, float32 [5, ny, nx]."""
+        return self.scale_coefficients(LINEARITY_COEFFICIENTS)
+
+    def scale_coefficients(self, coefficients: Sequence[float]) -> np.ndarray:
+        """Coefficients of the common polynomial for each pixel's scale, float32 [n, ny, nx]."""
         s = self.nonlinearity
-        return np.stack([c * s ** max(k - 1, 0) for k, c in enumerate(LINEARITY_COEFFICIENTS)]).astype(np.float32)
+        return np.stack([c * s ** max(k - 1, 0) for k, c in enumerate(coefficients)]).astype(np.float32)
 
     @cached_property
     def well(self) -> np.ndarray:

@@ -4,7 +4,7 @@ Every file is made from the same `DetectorMaps` as the exposures, so that a corr
 truth. Image references are full-frame (sub-arrays are cut out of them) unless the rules select by sub-array.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from jwcore.algorithms import dq
 from jwcore.synth.instruments import Bandpass, Instrument, Readout, Subarray
-from jwcore.synth.maps import DetectorMaps
+from jwcore.synth.maps import LINEARITY_COEFFICIENTS, DetectorMaps
 from jwcore.synth.psf import make_psf
 from jwcore.synth.wcs import distortion_model
 
@@ -112,7 +112,7 @@ class ReferenceWriter:
         fits.HDUList([primary, fits.BinTableHDU(table, name=reference_type.upper())]).writeto(path, overwrite=True)
         return path
 
-    def _write_asdf(self, reference_type: str, model: str, tree: dict) -> Path:
+    def _write_asdf(self, reference_type: str, model: str, tree: dict, **extra_meta: Any) -> Path:
         import asdf
 
         header = self._common(reference_type, model)
@@ -129,6 +129,7 @@ class ReferenceWriter:
             "description": header["DESCRIP"],
             "pedigree": header["PEDIGREE"],
             "useafter": USEAFTER,
+            **extra_meta,
         }
         path = self._path(reference_type, "asdf")
         asdf.AsdfFile({"meta": meta, **tree}).write_to(path)
@@ -167,7 +168,8 @@ class ReferenceWriter:
         maps = self.maps
         arrays = {"COEFFS": maps.linearity_coefficients}
         if inverse:
-            arrays["INV_COEFFS"] = _reverse_series(maps.linearity_coefficients)
+            series = reverse_series(LINEARITY_COEFFICIENTS)
+            arrays["INV_COEFFS"] = maps.scale_coefficients(series)
         flags = np.where(maps.reference_pixel, dq.NO_LIN_CORR, 0).astype(np.uint32)
         return self._write_image("linearity", "LinearityModel", arrays, flags=flags)
 
@@ -265,9 +267,9 @@ class ReferenceWriter:
         from astropy import units
 
         model = distortion_model(self.maps.aperture)
-        path = self._write_asdf("distortion", "DistortionModel", {"model": model})
-        _add_units(path, input_units=units.pix, output_units=units.arcsec)
-        return path
+        return self._write_asdf(
+            "distortion", "DistortionModel", {"model": model}, input_units=units.pix, output_units=units.arcsec
+        )
 
     def filteroffset(self) -> Path:
         """Wedge offsets of all filters of the channel."""
@@ -355,30 +357,19 @@ def inverse_kernel(kernel: np.ndarray) -> np.ndarray:
     return solution / solution.sum()
 
 
-def _reverse_series(coefficients: np.ndarray) -> np.ndarray:
-    """Coefficients of the inverse power series up to the seventh order, float32 [8, ny, nx]."""
-    shape = coefficients.shape[1:]
-    c = [coefficients[k].astype(np.float64) if k < coefficients.shape[0] else np.zeros(shape) for k in range(8)]
-    inverse = [np.zeros(shape), np.ones(shape)]
-    for order in range(2, 8):
-        # P(Q(x)) = x: the coefficient of x^order of P(Q) with Q known below that order must vanish
-        known: list[Any] = [*inverse, *([0.0] * (8 - len(inverse)))]
-        power, residual = known, 0.0
-        for k in range(2, order + 1):
-            power = [sum(power[i] * known[j - i] for i in range(j + 1)) for j in range(order + 1)]
-            power += [0.0] * (8 - len(power))
-            residual = residual + c[k] * power[order]
-        inverse.append(-residual)
-    return np.stack(inverse).astype(np.float32)
-
-
-def _add_units(path: Path, **units: Any) -> None:
-    """Record input and output units in the metadata of an ASDF reference."""
-    import asdf
-
-    with asdf.open(path, mode="rw") as file:
-        file["meta"].update(units)
-        file.update()
+def reverse_series(coefficients: Sequence[float], order: int = 7) -> list[float]:
+    """Coefficients of the inverse of a power series that starts with (0, 1), up to an order."""
+    inverse = np.zeros(order + 1)
+    inverse[1] = 1.0
+    for n in range(2, order + 1):
+        # P(Q(x)) = x: the coefficient of x^n of P(Q), with Q known below that order, must vanish
+        power, residual = inverse.copy(), 0.0
+        for k, c in enumerate(coefficients):
+            if k >= 2:
+                power = np.convolve(power, inverse)[: order + 1]
+                residual += c * power[n]
+        inverse[n] = -residual
+    return inverse.tolist()
 
 
 def dark_frames(readout: Readout, *, subarray: Subarray, limit: int = 24) -> int:

@@ -106,7 +106,7 @@ def test_fan_out_over_sources_known_at_run_time(image, toy_plan, tmp_path):
     plan = toy_plan(image(), "toy_fan_out", output_dir=tmp_path)
     assert "known at run time" in str(plan)
     result = plan.run()
-    assert sorted(path.name[-11:] for path in result.paths()) == [f"_s{row}_cal.fits" for row in range(4)]
+    assert sorted(path.name[-11:] for path in result.paths()) == [f"s{row}_cal.fits" for row in range(4)]
     last = models.read(next(path for path in result.paths() if "_s3_" in path.name))
     np.testing.assert_array_equal(last.data, image().data[3:] * 10)
 

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 from astropy.io import fits
-from crds_files import write_cache, write_reference, write_rmap
 
 from jwcore.errors import BadInput, UsageError
 from jwcore.references import (
@@ -20,6 +19,7 @@ from jwcore.references import (
     chain_from_options,
 )
 from jwcore.references.resolutions import ResolutionStore
+from tests.references.crds_files import write_cache, write_reference, write_rmap
 
 FLAT = "jwst_nircam_flat_0002.fits"
 CONTEXT = "jwst_0001.pmap"

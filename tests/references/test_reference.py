@@ -129,7 +129,7 @@ def test_dq_with_standard_bits_is_not_copied():
     assert translate(stored, None) is stored
 
 
-def test_scaled_and_compressed_images_are_read_too(tmp_path, image):
+def test_scaled_images_are_read_too(tmp_path, image):
     scaled = fits.ImageHDU(image[0], name="SCI")
     scaled.scale("int16", bzero=500, bscale=0.5)
     path = tmp_path / "flat.fits"
@@ -137,10 +137,6 @@ def test_scaled_and_compressed_images_are_read_too(tmp_path, image):
     expected = fits.getdata(path)
     array = Reference.from_file("flat", path).array("SCI")
     np.testing.assert_array_equal(array, expected)
-    zipped = tmp_path / "flat.fits.gz"
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(image, name="SCI")]).writeto(zipped)
-    window = Window(1, 1, NX, NY)
-    np.testing.assert_array_equal(Reference.from_file("flat", zipped, window=window).array("SCI"), image)
 
 
 def test_tables_are_native_and_text_is_stripped(tmp_path):
@@ -271,14 +267,14 @@ def test_the_array_is_right_where_keywords_disagree(dark, meta, caplog):
 def test_damaged_file(tmp_path, meta, content):
     path = tmp_path / "flat.fits"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"cannot read this reference file.*flat\.fits.*fetch it again"):
+    with pytest.raises(BadInput, match=r"reference file.*flat\.fits.*fetch it again"):
         References({"flat": Found("flat", path, path.name, "override")}, meta).check()
 
 
 def test_truncated_file(dark):
     with dark.open("r+b") as file:
         file.truncate(2880 * 4)
-    with pytest.raises(BadInput, match=r"cannot read this reference file.*0001\.fits"):
+    with pytest.raises(BadInput, match=r"truncated.*0001\.fits"):
         Reference.from_file("dark", dark).array("SCI")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from jwcore.api import BadInput, Params, SkipStep, param, step
@@ -52,8 +53,8 @@ def assign_wcs(
     wcs = _image_wcs(exposure, references, context)
     exposure.wcs = wcs
     polygon = footprint.footprint(wcs)
-    if (polygon == polygon).all():
-        exposure.meta.wcsinfo.s_region = footprint.format_s_region(polygon)
+    defined = math.isfinite(polygon.sum())
+    exposure.meta.wcsinfo.s_region = footprint.format_s_region(polygon) if defined else None
     if params.sip_approx:
         _approximate(exposure.meta, wcs, params, context)
     return exposure
@@ -74,7 +75,7 @@ def _image_wcs(exposure: Image | Cube, references: Mapping[str, Reference], cont
         raise BadInput("no 'model' in the distortion reference", where=references["distortion"].name)
     origin = meta.subarray.xstart or 1, meta.subarray.ystart or 1
     pointing = _pointing(meta)
-    shape = exposure.shape[-2:]
+    shape = exposure.shape[-2], exposure.shape[-1]
     box = wcs.bounding_box(
         shape=shape,
         reference=wcs.reference_box(distortion),

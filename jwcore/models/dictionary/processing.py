@@ -98,6 +98,9 @@ TABLE = "\n".join(
         "CRDS_VER ref_file.crds.sw_version s ; software that selected the references",
         "CRDS_CTX ref_file.crds.context_used s ; context of the references",
         *(f"{keyword} ref_file.{name}.name s ; {name} reference" for keyword, name in _pairs(_REFERENCES)),
+        "# PRIMARY Simulation",
+        "SIMCACHE simulation.cache s - ; folder of the simulated references",
+        "SIMCTX simulation.context s - ; context of the simulated references",
         "# PRIMARY Step status",
         *(f"{keyword} cal_step.{name} s @STATUS ; {name}" for keyword, name in _pairs(_STATUS)),
     ]

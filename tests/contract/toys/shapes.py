@@ -8,7 +8,7 @@ from jwcore import api
 
 
 @api.stage(status=None)
-def toy_add(exposure, params):
+def toy_add(exposure, params, context):
     """Add a number to the science array."""
 
 

@@ -1,0 +1,171 @@
+"""An offline cache of the Calibration Reference Data System (CRDS) that selects the synthetic references.
+
+Layout and text format are those that the official client reads without a server: ``config``, ``mappings`` (pipeline,
+instrument and reference-type rules, each with the SHA-1 of its own text) and ``references``. Use it with the
+environment of `CrdsCache.environment`.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from pprint import pformat
+
+__all__ = ["CrdsCache"]
+
+SERVERLESS_URL = "https://jwst-serverless-mode.stsci.edu"
+CONTEXT = "jwst_0001.pmap"
+
+_PARAMETERS = {
+    "detector": "META.INSTRUMENT.DETECTOR",
+    "filter": "META.INSTRUMENT.FILTER",
+    "pupil": "META.INSTRUMENT.PUPIL",
+    "channel": "META.INSTRUMENT.CHANNEL",
+    "module": "META.INSTRUMENT.MODULE",
+    "exp_type": "META.EXPOSURE.TYPE",
+    "readpatt": "META.EXPOSURE.READPATT",
+    "noutputs": "META.EXPOSURE.NOUTPUTS",
+    "subarray": "META.SUBARRAY.NAME",
+}
+
+SELECTION = {
+    "mask": ("detector", "subarray"),
+    "saturation": ("detector",),
+    "superbias": ("detector", "readpatt", "subarray"),
+    "ipc": ("detector",),
+    "linearity": ("detector", "subarray"),
+    "dark": ("exp_type", "detector", "noutputs", "subarray"),
+    "gain": ("detector", "subarray"),
+    "readnoise": ("detector", "readpatt", "subarray"),
+    "flat": ("detector", "filter", "pupil"),
+    "photom": ("detector", "exp_type"),
+    "area": ("detector", "filter", "pupil", "exp_type"),
+    "distortion": ("exp_type", "detector", "channel", "pupil", "filter"),
+    "filteroffset": ("channel", "module"),
+    "apcorr": ("exp_type",),
+    "abvegaoffset": ("exp_type",),
+}
+"""Parameters that select each reference type of an imaging near-infrared instrument."""
+
+_OTHER_TYPES = """amplifier badshutter barshadow bkg camera chromcorr collimator cubepar dflat disperser drizpars emicorr
+extract1d fflat fore fpa fringe fringefreq ifufore ifupost ifuslicer lastframe mrsptcorr mrsxartcorr msa msaoper nrm ote
+pastasoss pathloss persat pictureframe psf psfmask refpix regions reset resol rscd sflat sirskernel speckernel
+specprofile spectrace specwcs straymask throughput trapdensity trappars tsophot wavecorr wavelengthrange wavemap
+wfssbkg""".split()
+"""Types that a pipeline may ask for and that are not applicable here."""
+
+_GENERIC = {"META.SUBARRAY.NAME": {"GENERIC": "N/A"}}
+
+
+@dataclass(kw_only=True)
+class CrdsCache:
+    """A cache being built: add files with `add`, then call `write`.
+
+    ``root`` is the value of CRDS_PATH, ``instrument`` the name of the instrument.
+    """
+
+    root: Path
+    instrument: str
+    _entries: dict[str, dict[tuple[str, ...], dict[str, str]]] = field(default_factory=dict)
+
+    @property
+    def references(self) -> Path:
+        """Folder of the reference files."""
+        return self.root / "references" / "jwst" / self.instrument.lower()
+
+    @property
+    def _mappings(self) -> Path:
+        return self.root / "mappings" / "jwst"
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables under which the ``crds`` client uses this cache and no network."""
+        return {
+            "CRDS_PATH": str(self.root.resolve()),
+            "CRDS_CONTEXT": CONTEXT,
+            "CRDS_SERVER_URL": SERVERLESS_URL,
+            "CRDS_READONLY_CACHE": "0",
+        }
+
+    def add(self, reference_type: str, path: Path, *, useafter: str, **selection: str) -> None:
+        """Register a file for the given selection values; parameters that are not given match any value."""
+        parameters = SELECTION[reference_type]
+        unknown = set(selection) - set(parameters)
+        if unknown:
+            raise ValueError(f"{reference_type} is not selected by {', '.join(sorted(unknown))}")
+        key = tuple(str(selection.get(name, "N/A")) for name in parameters)
+        self._entries.setdefault(reference_type, {}).setdefault(key, {})[useafter.replace("T", " ")] = path.name
+
+    def write(self) -> Path:
+        """Write the rules and the configuration; return the root of the cache."""
+        self._mappings.mkdir(parents=True, exist_ok=True)
+        self.references.mkdir(parents=True, exist_ok=True)
+        name = self.instrument.lower()
+        rules = {kind: self._write_rules(kind) for kind in self._entries}
+        types = {kind: rules.get(kind, "N/A") for kind in sorted({*SELECTION, *_OTHER_TYPES})}
+        imap = self._write_mapping(
+            f"jwst_{name}_0001.imap",
+            {"instrument": self.instrument, "mapping": "INSTRUMENT", "parkey": ("REFTYPE",)},
+            f"selector = {pformat(types)}\n",
+        )
+        self._write_mapping(
+            CONTEXT,
+            {"mapping": "PIPELINE", "parkey": ("META.INSTRUMENT.NAME",)},
+            f"selector = {pformat({self.instrument: imap})}\n",
+        )
+        self._write_configuration()
+        return self.root
+
+    def _write_rules(self, reference_type: str) -> str:
+        parameters = tuple(_PARAMETERS[name] for name in SELECTION[reference_type])
+        header = {
+            "classes": ("Match", "UseAfter"),
+            "file_ext": ".fits",
+            "filekind": reference_type.upper(),
+            "filetype": reference_type.upper(),
+            "instrument": self.instrument,
+            "mapping": "REFERENCE",
+            "parkey": (parameters, ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")),
+            "suffix": reference_type,
+            "text_descr": f"Synthetic {reference_type}",
+        }
+        if "subarray" in SELECTION[reference_type]:
+            header["substitutions"] = _GENERIC
+        lines = ["selector = Match({"]
+        for key, dates in sorted(self._entries[reference_type].items()):
+            lines.append(f"    {key!r} : UseAfter({{")
+            lines += [f"        {date!r} : {file!r}," for date, file in sorted(dates.items())]
+            lines.append("    }),")
+        lines.append("})\n")
+        return self._write_mapping(
+            f"jwst_{self.instrument.lower()}_{reference_type}_0001.rmap", header, "\n".join(lines)
+        )
+
+    def _write_mapping(self, name: str, header: dict, selector: str) -> str:
+        """Write a mapping whose ``sha1sum`` covers all its lines but its own."""
+        header = {**header, "name": name, "derived_from": "synthetic", "observatory": "JWST"}
+        lines = [f"    {key!r} : {header[key]!r},\n" for key in sorted(header)]
+        digest = hashlib.sha1("".join(["header = {\n", *lines, "}\n\n", selector]).encode()).hexdigest()
+        lines.append(f"    'sha1sum' : {digest!r},\n")
+        text = "".join(["header = {\n", *lines, "}\n\n", selector])
+        (self._mappings / name).write_text(text, encoding="utf-8")
+        return name
+
+    def _write_configuration(self) -> None:
+        folder = self.root / "config" / "jwst"
+        folder.mkdir(parents=True, exist_ok=True)
+        configuration = {
+            "observatory": "jwst",
+            **dict.fromkeys(("operational_context", "latest_context", "edit_context"), CONTEXT),
+            "bad_files": "",
+            "bad_files_list": [],
+            "force_remote_mode": False,
+            "last_synced": "synthetic",
+            "mappings": sorted(path.name for path in self._mappings.iterdir()),
+            "status": "cache",
+            "connected": False,
+            "crds_version": {"str": "synthetic"},
+            "reference_url": "",
+            "mapping_url": "",
+        }
+        (folder / "server_config").write_text(pformat(configuration), encoding="utf-8")
+        (folder / "bad_files.txt").write_text("", encoding="utf-8")
+        (folder / "ref_cache_subdir_mode").write_text("instrument", encoding="utf-8")
