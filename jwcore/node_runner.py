@@ -104,13 +104,15 @@ class NodeRunner:
             if role == SCIENCE and not self.node.ensemble:
                 self.streams[role] = _loaded(items[0])
                 continue
-            exposures = models.ExposureSet(items, name=self.node.base, asn=self.node.association or None)
-            for info, source in zip(exposures.members_info, sources, strict=True):
-                info.update(source.extra)
-            self.streams[role] = exposures
-            self.members[role] = exposures
+            cap = self.plan.options.max_memory
+            exposures = models.ExposureSet(
+                items, name=self.node.base, asn=self.node.association or None,
+                in_memory=cap is None or self.node.peak_bytes + streaming.BASE_BYTES <= cap,
+                members_info=[source.extra for source in sources],
+            )  # fmt: skip
+            self.streams[role] = self.members[role] = exposures
         science = self.streams[SCIENCE]
-        inputs = list(science) if isinstance(science, models.ExposureSet) else [science]
+        inputs = science.each(edit=False) if isinstance(science, models.ExposureSet) else [science]
         self.histories = [list(exposure.provenance) for exposure in inputs]
 
     def _item(self, source: Source) -> Any:
@@ -242,10 +244,8 @@ class NodeRunner:
 
     def _map(self, planned: PlannedStep, exposures: Any) -> Any:
         """Run a per-exposure step on every exposure of a set, editing the set."""
-        for exposure in exposures.each():
-            result = self.run_step(planned, exposure)
-            if result is not exposure:
-                exposures.replace(exposure, result)
+        for index in range(len(exposures)):
+            exposures[index] = self.run_step(planned, exposures[index])
         return exposures
 
     def _call(self, planned: PlannedStep, product: Any, context: Context, members: Mapping[str, Any] | None) -> Any:
@@ -359,7 +359,7 @@ class NodeRunner:
             if isinstance(product, models.ExposureSet) and len(product) == len(self.histories):
                 histories = [provenance.merged([h], own=(self.settings, record)) for h in self.histories]
             else:
-                histories = [history] * len(list(_each(product)))
+                histories = [history] * (len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1)
             self._write(stream, product, suffix, histories=histories)
 
     def _write(self, stream: str, product: Any, suffix: Any, *, histories: list[Any] | None = None) -> None:
@@ -382,7 +382,7 @@ class NodeRunner:
         """Products with the base name that each one's file gets."""
         if isinstance(product, models.ExposureSet):
             association = self.node.association.get("id", "")
-            for exposure in product:
+            for exposure in product.each():
                 base = models.strip_suffix(Path(exposure.meta.filename or self.node.base).stem)
                 yield (f"{base}_{association}" if association else base), exposure
         elif isinstance(product, Mapping):
@@ -448,7 +448,7 @@ def _each(product: Any) -> Iterator[Any]:
     if isinstance(product, Mapping):
         yield from product.values()
     elif isinstance(product, models.ExposureSet):
-        yield from product
+        yield from product.each()
     else:
         yield product
 

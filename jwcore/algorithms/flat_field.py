@@ -26,12 +26,12 @@ def apply_flat(
     ``ERR = sqrt(VAR_POISSON + VAR_RNOISE + VAR_FLAT)``. The inverse multiplies and leaves no VAR_FLAT.
 
     Pixels whose flat is NaN, 0 or flagged NO_FLAT_FIELD become DO_NOT_USE and NO_FLAT_FIELD; the other flags of the
-    flat are passed on. Pixels that are DO_NOT_USE, or NaN in any plane, end as both.
+    flat are passed on. Pixels that are DO_NOT_USE, or NaN in any plane but the old error, end as both.
 
     Parameters
     ----------
     data, err : ndarray of float32 [ny, nx] or [n, ny, nx]
-        Science and error, DN/s.
+        Science and error, DN/s; the error is made anew.
     var_poisson, var_rnoise : ndarray of float32
         Variances, shape of `data`.
     dq : ndarray of uint32
@@ -88,8 +88,7 @@ def _divide(data, err, var_poisson, var_rnoise, var_flat, dq, flat, flat_err, fl
             square = factor * factor
             poisson, read, of_flat = var_poisson[row, x] * square, var_rnoise[row, x] * square, relative * relative
             total_variance = poisson + read + of_flat
-            nan = np.isnan(value) or np.isnan(total_variance) or np.isnan(err[row, x])
-            if nan or (flags & np.uint32(DO_NOT_USE)) != 0:
+            if np.isnan(value) or np.isnan(total_variance) or (flags & np.uint32(DO_NOT_USE)) != 0:
                 flags |= np.uint32(DO_NOT_USE)
                 value = poisson = read = of_flat = total_variance = np.float32(np.nan)
             data[row, x] = value

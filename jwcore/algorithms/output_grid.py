@@ -19,6 +19,8 @@ __all__ = [
     "grid_from_file",
     "grid_from_footprints",
     "mean_pixel_scale",
+    "pc_matrix",
+    "pixel_scale_at",
 ]
 
 ARCSEC = 3600.0
@@ -73,6 +75,40 @@ def fiducial_point(vertices: np.ndarray) -> tuple[float, float]:
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
     x, y, z = 0.5 * (vectors.min(axis=1) + vectors.max(axis=1))
     return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
+
+
+def pc_matrix(*, position_angle: float, parity: int) -> np.ndarray:
+    """PC matrix of an image whose y axis has the given position angle.
+
+    Parameters
+    ----------
+    position_angle : float
+        Angle of the y axis east of north, in degrees.
+    parity : int
+        -1 where x runs against right ascension when y points north (VPARITY of the ideal frame), else 1.
+
+    Returns
+    -------
+    ndarray of float64 [2, 2]
+    """
+    c, s = math.cos(math.radians(position_angle)), math.sin(math.radians(position_angle))
+    return np.array([[parity * c, s], [-parity * s, c]])
+
+
+def pixel_scale_at(wcs: Any, *, ra: float, dec: float) -> float:
+    """Pixel scale in arcsec at a sky position: geometric mean of the lengths of one-pixel steps along x and y.
+
+    Parameters
+    ----------
+    wcs : gwcs.WCS
+        Pixel to sky.
+    ra, dec : float
+        Position in degrees.
+    """
+    x, y = wcs.invert(ra, dec, with_bounding_box=False)
+    ra_steps, dec_steps = wcs(np.array([x, x + 1.0, x]), np.array([y, y, y + 1.0]), with_bounding_box=False)
+    steps = np.hypot(*_tangent_plane(ra_steps[1:], dec_steps[1:], ra0=ra_steps[0], dec0=dec_steps[0]))
+    return float(np.sqrt(steps[0] * steps[1])) * ARCSEC
 
 
 def mean_pixel_scale(wcs: Any, *, shape: tuple[int, int], samples: int = 33) -> float:
@@ -157,7 +193,7 @@ def grid_from_footprints(
     scale_ratio : float
         Output over input pixel size; recorded.
     pc : ndarray of float [2, 2]
-        Orientation, see :func:`jwcore.algorithms.wcs_geometry.pc_matrix`.
+        Orientation, see :func:`pc_matrix`.
     crval : tuple of float, optional
         Reference point (ra, dec) in degrees; default the fiducial point of the footprints.
     crpix : tuple of float, optional

@@ -224,9 +224,9 @@ def _clipped_means(samples, siglimit):
 @kernel
 def _clipped_mean(samples, siglimit):
     low, high = -np.inf, np.inf
-    before, count = samples.size + 1, samples.size
+    before, count = -2, -1
     mean = np.nan
-    while count < before:
+    while count != before:
         before = count
         count, total = 0, 0.0
         for value in samples:

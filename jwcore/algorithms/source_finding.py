@@ -212,14 +212,10 @@ def _find_segments(
     threshold = settings.snr_threshold * background.noise_map()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
-        segments = detect_sources(
-            smoothed, threshold, settings.npixels, mask=mask, connectivity=settings.connectivity
-        )
+        segments = detect_sources(smoothed, threshold, settings.npixels, mask=mask, connectivity=settings.connectivity)
     if segments is None:
         return _nothing(background)
-    blends = possible_blends(
-        smoothed, segments.data, min_pixels=settings.npixels, connectivity=settings.connectivity
-    )
+    blends = possible_blends(smoothed, segments.data, min_pixels=settings.npixels, connectivity=settings.connectivity)
     if settings.deblend and len(blends):
         segments = deblend_sources(
             smoothed,

@@ -48,9 +48,9 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Name the nearest verb when one is mistyped."""
-        from jwcore.params import unknown_name
-
         if self.get_command(ctx, args[0]) is None:
+            from jwcore.params import unknown_name
+
             raise unknown_name(args[0], args[0], VERBS, where="jwcal")
         return super().resolve_command(ctx, args)
 

@@ -9,6 +9,7 @@
 from pathlib import Path
 
 from jwcore.errors import BadInput, UsageError
+from jwcore.models.blend import blend, header_table
 from jwcore.models.catalog import Catalog
 from jwcore.models.containers import (
     Cube,
@@ -48,7 +49,9 @@ __all__ = [
     "Segmentation",
     "Table",
     "Uncal",
+    "blend",
     "fingerprint",
+    "header_table",
     "is_moving_target",
     "is_tso",
     "product_name",

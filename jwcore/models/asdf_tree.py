@@ -5,13 +5,14 @@ such as a gWCS need the asdf library, whose first use costs half a second. So th
 as they are, and can be written again without ever making the objects.
 """
 
+import copy
 import io
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Tagged:
 
 
 class AsdfTree:
-    """Content of one ASDF extension, parsed when it is needed.
+    """Content of one ASDF extension, parsed when it is needed; never changed, so copies of a product share it.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ class AsdfTree:
         self._source = source
         self._raw: bytes | None = None if source else b""
         self._plain: dict[str, Any] | None = None
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self
 
     @property
     def raw(self) -> bytes:
@@ -83,9 +87,11 @@ class AsdfTree:
 
     def free_meta(self) -> dict[str, Any]:
         """Return the free attributes: the ``meta`` node without keywords and WCS."""
-        meta = dict(self.plain().get("meta", {}))
-        meta.pop("wcs", None)
-        return meta
+        return copy.deepcopy({name: node for name, node in self.plain().get("meta", {}).items() if name != "wcs"})
+
+    def nodes(self) -> dict[str, Any]:
+        """Return the top-level nodes except ``meta``."""
+        return copy.deepcopy({name: node for name, node in self.plain().items() if name != "meta"})
 
     def has_wcs(self) -> bool:
         """Tell whether the tree holds a WCS, without making it."""

@@ -67,6 +67,9 @@ class Extra:
         """True when the data were read or given, so that they may differ from the file."""
         return self._data is not None
 
+    def __deepcopy__(self, memo: dict) -> Self:
+        return type(self)(self.name, copy.deepcopy(self._data), version=self.version, block=self.block, file=self.file)
+
 
 class Exposure:
     """One product in memory: declared arrays, metadata, WCS, provenance, and all unknown parts of its file.
@@ -84,7 +87,7 @@ class Exposure:
     ----------
     meta : Meta
     header_cards : dict
-        Cards that are no known keyword, by EXTNAME.
+        Cards that are no known keyword (astropy ``Card``), by EXTNAME in upper case.
     hdus : dict
         `Extra` HDUs that are not declared, by (EXTNAME, EXTVER).
     path : pathlib.Path or None
@@ -217,7 +220,7 @@ class Exposure:
     def extras(self) -> dict[str, Any]:
         """Top-level nodes of the ASDF tree that FITS does not hold, such as ``cal_logs`` (the live dict)."""
         if self._extras is None:
-            self._extras = {name: node for name, node in self._tree.plain().items() if name != "meta"}
+            self._extras = self._tree.nodes()
         return self._extras
 
     @property
@@ -237,9 +240,9 @@ class Exposure:
 
     def __deepcopy__(self, memo: dict) -> Self:
         other = type(self).__new__(type(self))
-        shared = {"_file", "_tree", "_known_cards"}  # never changed in place
+        shallow = {"_file", "_tree", "_known_cards", "path", "_provenance" if callable(self._provenance) else ""}
         for name, value in vars(self).items():
-            vars(other)[name] = value if name in shared or value is KEEP else copy.deepcopy(value, memo)
+            vars(other)[name] = value if name in shallow or value is KEEP else copy.deepcopy(value, memo)
         return other
 
     def __repr__(self) -> str:
@@ -276,6 +279,13 @@ class Exposure:
                 raise BadInput(f"{spec.hdu} has shape {shape}", where=where, cure=cure)
 
     # ---- from a file
+    def _place(self, name: str, block: Block) -> None:
+        """Note where a declared array is; refuse a table in its place."""
+        if block.is_image == isinstance(self.declared()[name], Table):
+            kind = "an image" if block.is_image else "a table (perhaps a compressed image)"
+            raise BadInput(f"{block.name} is {kind}", where=str(self.path), cure="give an uncompressed product")
+        self._blocks[name] = block
+
     @classmethod
     def from_file(cls, file: FitsFile) -> Self:
         """Return the product in `file`; arrays stay on disk until they are used.
@@ -296,7 +306,7 @@ class Exposure:
             elif name == PROVENANCE:
                 exposure._provenance = functools.partial(_unpack, file, block)
             elif name in attributes and block.version == 1:
-                exposure._blocks[attributes[name]] = block
+                exposure._place(attributes[name], block)
             else:
                 exposure.hdus[block.name, block.version] = Extra(
                     block.name, version=block.version, block=block, file=file
@@ -323,10 +333,10 @@ def read_cards(file: FitsFile) -> FileCards:
     for block in file.blocks:
         if block.name in (ASDF, PROVENANCE) or not mapped(file, block):
             continue
-        cards = Cards(block.name, block.header)
+        cards = Cards(block.name.upper(), block.header)
         found.meta.take(cards.values)
         found.known.update(cards.known)
-        found.unknown[block.name] = cards.unknown
+        found.unknown[block.name.upper()] = cards.unknown
     return found
 
 

@@ -31,7 +31,7 @@ _DAMAGED = "copy or download the file again"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One HDU of a file: its header and where its data are."""
+    """One HDU of a file: its header and where its data are; never changed."""
 
     name: str
     version: int
@@ -42,6 +42,9 @@ class Block:
     """Position of the data."""
     end: int
     """Position after the data and their padding."""
+
+    def __deepcopy__(self, memo: dict) -> "Block":
+        return self
 
     @property
     def is_image(self) -> bool:
@@ -110,6 +113,9 @@ class FitsFile:
                 f"the file is truncated: {missing} bytes of {last.name} missing", where=str(path), cure=_DAMAGED
             )
 
+    def __deepcopy__(self, memo: dict) -> "FitsFile":
+        return self
+
     def _state(self) -> tuple[int, int, int]:
         """Return size, time of change and inode."""
         try:
@@ -122,6 +128,8 @@ class FitsFile:
         """Parse the headers of all HDUs."""
         from astropy.io import fits
 
+        if self.path.is_file() and self.path.open("rb").read(2) == b"\x1f\x8b":
+            raise BadInput("the file is compressed", where=str(self.path), cure="unpack it with gunzip")
         blocks: list[Block] = []
         try:
             with warnings.catch_warnings():

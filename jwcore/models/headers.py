@@ -35,6 +35,8 @@ class Cards:
     """
 
     def __init__(self, hdu: str, header: "fits.Header"):
+        from astropy.io import fits
+
         self.values: dict[str, Any] = {}
         self.known: dict[str, fits.Card] = {}
         self.unknown: list[fits.Card] = []
@@ -49,7 +51,7 @@ class Cards:
                 self.known[keyword.path] = card
             except ValueError as error:
                 self.unknown.append(card)
-                if str(card.rawvalue).strip():
+                if not isinstance(card.value, fits.card.Undefined):
                     warnings.warn(f"{hdu} {keyword.name}: {error}; left out of meta", InvalidMetadata, stacklevel=5)
 
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from jwcore.models.blend import blend, header_table
 from jwcore.models.exposure import Exposure
 from jwcore.models.facts import group_id
 from jwcore.models.meta import Meta
@@ -135,6 +138,14 @@ class ExposureSet:
         for index, identifier in enumerate(self.group_ids):
             found.setdefault(identifier, []).append(index)
         return found
+
+    def blended_meta(self) -> Meta:
+        """Return the metadata of a product that combines the members; see `jwcore.models.blend`."""
+        return blend(self.metas())
+
+    def header_table(self) -> np.ndarray:
+        """Return the HDRTAB table of a product that combines the members, one row each."""
+        return header_table(self.metas())
 
     def __repr__(self) -> str:
         return f"<ExposureSet {self.name}: {len(self)} exposures, {'in memory' if self.in_memory else 'on disk'}>"

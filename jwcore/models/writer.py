@@ -89,7 +89,7 @@ def _detach(exposure: Exposure, path: Path) -> None:
 def _write_declared(stream: BinaryIO, exposure: Exposure, spec: Array) -> None:
     """Write one declared array or table, copying its bytes when it was never loaded."""
     block = exposure._blocks.get(spec.name)
-    cards = exposure.header_cards.get(spec.hdu, ())
+    cards = exposure.header_cards.get(spec.hdu.upper(), ())
     if isinstance(spec, Table):
         if block is not None:
             assert exposure._file is not None
@@ -108,7 +108,7 @@ def _write_declared(stream: BinaryIO, exposure: Exposure, spec: Array) -> None:
 
 def _write_extra(stream: BinaryIO, exposure: Exposure, extra: Extra) -> None:
     """Write an undeclared HDU: byte by byte, unless its data were touched or its header holds product keywords."""
-    block, file, own = extra.block, extra.file, exposure.header_cards.get(extra.name)
+    block, file, own = extra.block, extra.file, exposure.header_cards.get(extra.name.upper())
     has_keywords = own is not None and any(keyword.hdu == extra.name for keyword in KEYWORDS)
     if block is not None and file is not None and not extra.loaded and not (has_keywords and block.is_image):
         _copy(stream, file, block.start, block.end)

@@ -1,1 +1,10 @@
-"""Synthetic exposures with known truth, and the reference files that match them."""
+"""Synthetic exposures with known truth, and the reference files that match them.
+
+`simulate` writes a dithered imaging programme with everything needed to calibrate it; `tiny_exposure` gives a small
+exposure in memory, for tests of single steps; `compare_catalog` tells how well injected sources were recovered.
+"""
+
+from jwcore.synth.effects import Effects
+from jwcore.synth.simulate import Simulation, TinyExposure, simulate, tiny_exposure, tiny_subarray
+
+__all__ = ["Effects", "Simulation", "TinyExposure", "simulate", "tiny_exposure", "tiny_subarray"]

@@ -8,7 +8,6 @@ reports).
 
 import numpy as np
 
-from jwcore.synth.effects import Effects
 from jwcore.synth.instruments import Readout
 from jwcore.synth.maps import DetectorMaps
 
@@ -62,7 +61,7 @@ def _merge(hits: np.ndarray, maps: DetectorMaps) -> np.ndarray:
     return merged[merged["charge"] >= 1.0]
 
 
-def make_hits(*, rng: np.random.Generator, maps: DetectorMaps, readout: Readout, effects: Effects) -> np.ndarray:
+def make_hits(*, rng: np.random.Generator, maps: DetectorMaps, readout: Readout) -> np.ndarray:
     """Draw the particle hits of an exposure.
 
     Parameters
@@ -70,18 +69,16 @@ def make_hits(*, rng: np.random.Generator, maps: DetectorMaps, readout: Readout,
     rng : numpy.random.Generator
         Source of random numbers.
     maps : DetectorMaps
-        Gives the shape and the light-sensitive area.
+        Gives the light-sensitive area and the switches `cosmic_rays` and `snowballs` with their rates.
     readout : Readout
         Number of integrations and their length.
-    effects : Effects
-        Switches `cosmic_rays` and `snowballs` and their rates.
 
     Returns
     -------
     ndarray
         Table of `HIT_DTYPE`, ordered by integration and frame.
     """
-    ny, nx = maps.aperture.subarray.shape
+    effects, (ny, nx) = maps.effects, maps.aperture.subarray.shape
     exposure = ny * nx * PIXEL_PITCH_CM**2 * readout.integration_time * readout.nints  # cm^2 s
     number = rng.poisson(effects.cosmic_ray_rate * exposure) if effects.cosmic_rays else 0
     event, dy, dx, share = _tracks(rng, number)

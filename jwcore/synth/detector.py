@@ -17,7 +17,6 @@ import numpy as np
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 from jwcore.synth._random import derive_key, generator, hash64, normal_field, normal_pair, poisson
 from jwcore.synth.cosmic_rays import make_hits
-from jwcore.synth.effects import Effects
 from jwcore.synth.instruments import Readout
 from jwcore.synth.maps import LINEARITY_COEFFICIENTS, DetectorMaps
 from jwcore.synth.noise import readout_noise
@@ -199,7 +198,7 @@ class _Integration:
 
 
 def expose(
-    *, rate: np.ndarray, maps: DetectorMaps, readout: Readout, effects: Effects, seed: int, zeroframe: bool = False
+    *, rate: np.ndarray, maps: DetectorMaps, readout: Readout, seed: int, zeroframe: bool = False
 ) -> RawExposure:
     """Simulate an exposure.
 
@@ -208,11 +207,9 @@ def expose(
     rate : ndarray, float32 [ny, nx]
         Photo-electron rate for unit response, e-/s.
     maps : DetectorMaps
-        Properties of the pixels; their effects switches apply.
+        Properties of the pixels, and the switches of all effects.
     readout : Readout
         Read pattern, groups, integrations and frame time.
-    effects : Effects
-        Switches of the particle hits; the others are taken from ``maps``.
     seed : int
         Seed of the noise; the same seed gives the same counts, on any number of threads.
     zeroframe : bool
@@ -224,7 +221,7 @@ def expose(
         Counts and truth.
     """
     collected = rate * maps.response
-    hits = make_hits(rng=generator(seed, "hits"), maps=maps, readout=readout, effects=effects)
+    hits = make_hits(rng=generator(seed, "hits"), maps=maps, readout=readout)
     shape = rate.shape
     data = np.empty((readout.nints, readout.ngroups, *shape), np.uint16)
     zero = np.empty((readout.nints, *shape), np.uint16) if zeroframe else None

@@ -331,7 +331,13 @@ def write_truth(observation: Observation, raw: RawExposure, directory: Path) -> 
     primary = fits.PrimaryHDU()
     ra, dec, roll = observation.wcs.reference_point
     primary.header.update(
-        {"RA_TRUE": ra, "DEC_TRUE": dec, "ROLLTRUE": roll, "SEED": observation.seed, "FILENAME": f"{observation.name}_truth.fits"}
+        {
+            "RA_TRUE": ra,
+            "DEC_TRUE": dec,
+            "ROLLTRUE": roll,
+            "SEED": observation.seed,
+            "FILENAME": f"{observation.name}_truth.fits",
+        }
     )
     readout = observation.readout
     group = np.ceil((raw.hits["frame"] - readout.nframes + 1) / readout.group_frames).clip(min=0)

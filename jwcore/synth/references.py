@@ -1,31 +1,56 @@
-"""Reference files that match a simulated detector, in the official formats.
+"""Contents of the reference files that match a simulated detector.
 
-Every file is made from the same `DetectorMaps` as the exposures, so that a correction that is done right recovers the
-truth. Image references are full-frame (sub-arrays are cut out of them) unless the rules select by sub-array.
+Every reference is made from the same `DetectorMaps` as the exposures, so that a correction that is done right recovers
+the truth. `jwcore.synth.reference_files` writes them in the official formats; tests may use the arrays as they are.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from jwcore.algorithms import dq
-from jwcore.synth.instruments import Bandpass, Instrument, Readout, Subarray
+from jwcore.synth.instruments import Bandpass, Instrument
 from jwcore.synth.maps import LINEARITY_COEFFICIENTS, DetectorMaps
 from jwcore.synth.psf import make_psf
 from jwcore.synth.wcs import distortion_model
 
-__all__ = ["ReferenceWriter", "filter_offset"]
+__all__ = ["ReferenceContent", "ReferenceMaker", "filter_offset", "inverse_kernel", "reverse_series"]
 
-USEAFTER = "2022-01-01T00:00:00"
 APERTURE_ENERGIES = (0.3, 0.5, 0.7)
 """Encircled energies of the photometric apertures."""
 SKY_ANNULUS = (3.0, 4.5)
 """Background annulus, in units of the radius of 80 % encircled energy."""
 
-_ALL_SUBARRAYS = "GENERIC"
+_BEHIND = {
+    "F162M": "F150W2",
+    "F164N": "F150W2",
+    "F323N": "F322W2",
+    "F405N": "F444W",
+    "F466N": "F444W",
+    "F470N": "F444W",
+}
+"""Filters in the pupil wheel, and the wide filter that goes with them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReferenceContent:
+    """What one reference file holds.
+
+    ``arrays`` by extension name; ``flags`` uint32 standard DQ bits; ``table`` structured array; ``tree`` for ASDF
+    references; ``keywords`` beyond the common ones. ``by_subarray`` tells that the rules select by sub-array name
+    (otherwise the file serves all sub-arrays).
+    """
+
+    type: str
+    model: str
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    flags: np.ndarray | None = None
+    table: np.ndarray | None = None
+    tree: dict | None = None
+    keywords: dict = field(default_factory=dict)
+    by_subarray: bool = False
 
 
 def filter_offset(bandpass: Bandpass) -> tuple[float, float]:
@@ -33,276 +58,192 @@ def filter_offset(bandpass: Bandpass) -> tuple[float, float]:
     return round(0.12 * np.sin(5 * bandpass.pivot), 3), round(0.09 * np.cos(4 * bandpass.pivot), 3)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ReferenceWriter:
-    """Writes reference files of one detector into a directory.
+def wheel_positions(bandpass: Bandpass) -> tuple[str, str]:
+    """FILTER and PUPIL of a bandpass."""
+    name = bandpass.name
+    return (_BEHIND[name], name) if name in _BEHIND else (name, "CLEAR")
 
-    ``maps`` covers the area of the files: the full frame, or one sub-array. Each method writes one file and returns
-    its path. ``serial`` is the number in the file names.
-    """
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReferenceMaker:
+    """Makes the references of one detector; ``maps`` covers the full frame or one sub-array. One method per type."""
 
     instrument: Instrument
     maps: DetectorMaps
-    directory: Path
-    serial: int
 
-    def _path(self, reference_type: str, extension: str = "fits") -> Path:
-        return self.directory / f"jwst_{self.instrument.name.lower()}_{reference_type}_{self.serial:04d}.{extension}"
+    # ---- detector ------------------------------------------------------------------------------------------------
 
-    def _common(self, reference_type: str, model: str) -> dict:
-        return {
-            "TELESCOP": "JWST",
-            "INSTRUME": self.instrument.name,
-            "DETECTOR": self.maps.spec.name,
-            "MODULE": self.maps.spec.module,
-            "CHANNEL": self.maps.spec.channel,
-            "REFTYPE": reference_type.upper(),
-            "DATAMODL": model,
-            "AUTHOR": "jwcal simulator",
-            "DESCRIP": f"Synthetic {reference_type} that matches the simulated detector",
-            "PEDIGREE": "SIMULATION",
-            "USEAFTER": USEAFTER,
-        }
-
-    def _geometry(self, subarray_name: str | None) -> dict:
-        subarray, spec = self.maps.aperture.subarray, self.maps.spec
-        return {
-            "SUBARRAY": subarray_name or subarray.name,
-            "SUBSTRT1": subarray.xstart,
-            "SUBSTRT2": subarray.ystart,
-            "SUBSIZE1": subarray.xsize,
-            "SUBSIZE2": subarray.ysize,
-            "FASTAXIS": spec.fastaxis,
-            "SLOWAXIS": spec.slowaxis,
-        }
-
-    def _write_image(
-        self,
-        reference_type: str,
-        model: str,
-        arrays: dict[str, np.ndarray],
-        *,
-        flags: np.ndarray | None = None,
-        subarray_name: str | None = _ALL_SUBARRAYS,
-        keywords: dict | None = None,
-    ) -> Path:
-        """Write arrays by extension name; ``flags`` holds standard DQ bits and is stored through its own DQ_DEF."""
-        from astropy.io import fits
-
-        primary = fits.PrimaryHDU()
-        primary.header.update(
-            {**self._common(reference_type, model), **self._geometry(subarray_name), **(keywords or {})}
-        )
-        hdus = [primary, *(fits.ImageHDU(array, name=name) for name, array in arrays.items())]
-        if flags is not None:
-            stored, definitions = _encode_flags(flags)
-            hdus += [fits.ImageHDU(stored, name="DQ"), fits.BinTableHDU(definitions, name="DQ_DEF")]
-        path = self._path(reference_type)
-        fits.HDUList(hdus).writeto(path, overwrite=True)
-        return path
-
-    def _write_table(
-        self, reference_type: str, model: str, table: np.ndarray, keywords: dict | None = None
-    ) -> Path:
-        from astropy.io import fits
-
-        primary = fits.PrimaryHDU()
-        primary.header.update({**self._common(reference_type, model), **(keywords or {})})
-        path = self._path(reference_type)
-        fits.HDUList([primary, fits.BinTableHDU(table, name=reference_type.upper())]).writeto(path, overwrite=True)
-        return path
-
-    def _write_asdf(self, reference_type: str, model: str, tree: dict, **extra_meta: Any) -> Path:
-        import asdf
-
-        header = self._common(reference_type, model)
-        meta = {
-            "telescope": "JWST",
-            "instrument": {
-                "name": self.instrument.name,
-                **{key: header[key.upper()] for key in ("detector", "module", "channel")},
-            },
-            "exposure": {"type": self.instrument.exp_type},
-            "reftype": reference_type,
-            "model_type": model,
-            "author": header["AUTHOR"],
-            "description": header["DESCRIP"],
-            "pedigree": header["PEDIGREE"],
-            "useafter": USEAFTER,
-            **extra_meta,
-        }
-        path = self._path(reference_type, "asdf")
-        asdf.AsdfFile({"meta": meta, **tree}).write_to(path)
-        return path
-
-    # ---- detector references -------------------------------------------------------------------------------------
-
-    def mask(self) -> Path:
+    def mask(self) -> ReferenceContent:
         """Bad-pixel mask."""
-        return self._write_image("mask", "MaskModel", {}, flags=self.maps.pixel_flags)
+        return ReferenceContent(type="mask", model="MaskModel", flags=self.maps.pixel_flags)
 
-    def saturation(self) -> Path:
-        """Saturation level in raw DN, slightly below the full well; infinite for reference pixels."""
+    def saturation(self) -> ReferenceContent:
+        """Saturation level in raw DN, slightly below the full well; not checked in reference pixels."""
         maps = self.maps
-        level = maps.bias + 0.985 * maps.well if maps.effects.saturation else np.full_like(maps.bias, 65535.0)
-        flags = np.where(maps.reference_pixel, dq.NO_SAT_CHECK, 0).astype(np.uint32)
-        level = np.where(maps.reference_pixel, 100000.0, np.minimum(level, 65535.0)).astype(np.float32)
-        return self._write_image("saturation", "SaturationModel", {"SCI": level}, flags=flags)
-
-    def superbias(self) -> Path:
-        """Bias of every pixel; selected by sub-array."""
-        bias = self.maps.bias
-        arrays = {"SCI": bias, "ERR": np.full_like(bias, 0.5)}
-        keywords = {"READPATT": "ANY"}
-        flags = np.zeros(bias.shape, np.uint32)
-        return self._write_image(
-            "superbias", "SuperBiasModel", arrays, flags=flags, subarray_name=None, keywords=keywords
+        level = np.minimum(maps.bias + 0.985 * maps.well, 65535.0)
+        return ReferenceContent(
+            type="saturation",
+            model="SaturationModel",
+            arrays={"SCI": np.where(maps.reference_pixel, 100000.0, level).astype(np.float32)},
+            flags=_flag(maps.reference_pixel, dq.NO_SAT_CHECK),
         )
 
-    def ipc(self) -> Path:
-        """Deconvolution kernel: the 3 by 3 array whose convolution with the coupling is closest to a unit impulse."""
-        return self._write_image("ipc", "IPCModel", {"SCI": inverse_kernel(self.maps.ipc_kernel).astype(np.float32)})
+    def superbias(self) -> ReferenceContent:
+        """Bias of every pixel."""
+        bias = self.maps.bias
+        return ReferenceContent(
+            type="superbias",
+            model="SuperBiasModel",
+            arrays={"SCI": bias, "ERR": np.full_like(bias, 0.5)},
+            flags=np.zeros(bias.shape, np.uint32),
+            keywords={"READPATT": "ANY"},
+            by_subarray=True,
+        )
 
-    def linearity(self, *, inverse: bool = False) -> Path:
+    def ipc(self) -> ReferenceContent:
+        """Deconvolution kernel of the inter-pixel capacitance."""
+        kernel = inverse_kernel(self.maps.ipc_kernel).astype(np.float32)
+        return ReferenceContent(type="ipc", model="IPCModel", arrays={"SCI": kernel})
+
+    def linearity(self, *, inverse: bool = False) -> ReferenceContent:
         """Polynomial from measured to linear DN; ``inverse`` adds the coefficients of the opposite direction."""
         maps = self.maps
         arrays = {"COEFFS": maps.linearity_coefficients}
         if inverse:
-            series = reverse_series(LINEARITY_COEFFICIENTS)
-            arrays["INV_COEFFS"] = maps.scale_coefficients(series)
-        flags = np.where(maps.reference_pixel, dq.NO_LIN_CORR, 0).astype(np.uint32)
-        return self._write_image("linearity", "LinearityModel", arrays, flags=flags)
-
-    def dark(self, *, frames: int) -> Path:
-        """Dark ramp in linear DN, one frame per group; selected by sub-array. AVDRKCUR holds the rate in e-/s."""
-        maps = self.maps
-        frame_time = maps.aperture.subarray.frame_time
-        per_frame = maps.dark / maps.gain * frame_time
-        ramp = np.arange(1, frames + 1, dtype=np.float32)[:, None, None] * per_frame
-        flags = np.where(maps.hot, dq.HOT, 0).astype(np.uint32)
-        keywords = {
-            "EXP_TYPE": self.instrument.exp_type,
-            "NFRAMES": 1,
-            "GROUPGAP": 0,
-            "NGROUPS": frames,
-            "READPATT": "RAPID",
-            "TFRAME": frame_time,
-            "TGROUP": frame_time,
-        }
-        return self._write_image(
-            "dark",
-            "DarkModel",
-            {"SCI": ramp, "AVDRKCUR": maps.dark},
-            flags=flags,
-            subarray_name=None,
-            keywords=keywords,
+            arrays["INV_COEFFS"] = maps.scale_coefficients(reverse_series(LINEARITY_COEFFICIENTS))
+        return ReferenceContent(
+            type="linearity",
+            model="LinearityModel",
+            arrays=arrays,
+            flags=_flag(maps.reference_pixel, dq.NO_LIN_CORR),
         )
 
-    def gain(self) -> Path:
-        """Gain, e-/DN."""
-        return self._write_image("gain", "GainModel", {"SCI": self.maps.gain})
+    def dark(self, *, frames: int, frame_time: float) -> ReferenceContent:
+        """Dark ramp in linear DN, one frame (of ``frame_time`` s) per group; AVDRKCUR holds the rate in e-/s."""
+        maps = self.maps
+        per_frame = maps.dark / maps.gain * np.float32(frame_time)
+        return ReferenceContent(
+            type="dark",
+            model="DarkModel",
+            arrays={
+                "SCI": np.arange(1, frames + 1, dtype=np.float32)[:, None, None] * per_frame,
+                "AVDRKCUR": maps.dark,
+            },
+            flags=_flag(maps.hot, dq.HOT),
+            keywords={
+                "EXP_TYPE": self.instrument.exp_type,
+                "NFRAMES": 1,
+                "GROUPGAP": 0,
+                "NGROUPS": frames,
+                "READPATT": "RAPID",
+                "TFRAME": frame_time,
+                "TGROUP": frame_time,
+                "NOUTPUTS": maps.aperture.subarray.noutputs,
+            },
+            by_subarray=True,
+        )
 
-    def readnoise(self) -> Path:
-        """Noise of the difference of two reads, DN, as seen after the IPC deconvolution; selected by sub-array."""
-        noise = np.sqrt(2.0) * self.maps.read_noise / self.maps.gain
-        noise = noise * np.sqrt((inverse_kernel(self.maps.ipc_kernel) ** 2).sum())
-        noise = np.where(noise > 0, noise, 0.5).astype(np.float32)  # rounding noise, and safe weights
-        return self._write_image(
-            "readnoise", "ReadnoiseModel", {"SCI": noise}, subarray_name=None, keywords={"READPATT": "ANY"}
+    def gain(self) -> ReferenceContent:
+        """Gain, e-/DN."""
+        return ReferenceContent(type="gain", model="GainModel", arrays={"SCI": self.maps.gain})
+
+    def readnoise(self) -> ReferenceContent:
+        """Noise of the difference of two reads, DN, as seen after the IPC deconvolution."""
+        maps = self.maps
+        amplified = np.sqrt((inverse_kernel(maps.ipc_kernel) ** 2).sum())
+        noise = np.sqrt(2.0) * amplified * maps.read_noise / maps.gain
+        noise = np.maximum(noise, 0.5).astype(np.float32)  # rounding noise, and weights that stay finite
+        return ReferenceContent(
+            type="readnoise",
+            model="ReadnoiseModel",
+            arrays={"SCI": noise},
+            keywords={"READPATT": "ANY"},
+            by_subarray=True,
         )
 
     # ---- flat, photometry, area ----------------------------------------------------------------------------------
 
-    def flat(self, *, bandpass: Bandpass, filter_name: str, pupil: str) -> Path:
-        """Flat field of a filter."""
+    def flat(self, *, bandpass: Bandpass) -> ReferenceContent:
+        """Flat field of a filter; no value where nothing responds."""
         maps = self.maps
         dead = maps.dead | maps.reference_pixel
-        flat = np.where(dead, np.nan, maps.flat).astype(np.float32)
-        flags = np.where(dead, dq.NO_FLAT_FIELD | dq.DO_NOT_USE, 0).astype(np.uint32)
-        error = np.full_like(flat, 0.001)
-        return self._write_image(
-            "flat",
-            "FlatModel",
-            {"SCI": flat, "ERR": error},
-            flags=flags,
+        filter_name, pupil = wheel_positions(bandpass)
+        return ReferenceContent(
+            type="flat",
+            model="FlatModel",
+            arrays={
+                "SCI": np.where(dead, np.nan, maps.flat).astype(np.float32),
+                "ERR": np.full(maps.flat.shape, 0.001, np.float32),
+            },
+            flags=_flag(dead, dq.NO_FLAT_FIELD | dq.DO_NOT_USE),
             keywords={"FILTER": filter_name, "PUPIL": pupil, "EXP_TYPE": self.instrument.exp_type},
         )
 
     @property
-    def _pixel_sr(self) -> float:
+    def pixel_sr(self) -> float:
+        """Solid angle of the nominal pixel, sr."""
         full = self.maps.aperture.detector_frame
         return full.x_scale * full.y_scale * (np.pi / 648000) ** 2
 
     def _pixel_keywords(self) -> dict:
-        return {"PIXAR_SR": self._pixel_sr, "PIXAR_A2": self._pixel_sr / (np.pi / 648000) ** 2}
+        return {
+            "PIXAR_SR": self.pixel_sr,
+            "PIXAR_A2": self.pixel_sr / (np.pi / 648000) ** 2,
+            "EXP_TYPE": self.instrument.exp_type,
+        }
 
     def conversion(self, bandpass: Bandpass) -> float:
         """Surface brightness of one DN/s per nominal pixel, MJy/sr."""
-        return self.maps.spec.gain / (bandpass.electrons_per_ujy * 1e12 * self._pixel_sr)
+        return self.maps.spec.gain / (bandpass.electrons_per_ujy * 1e12 * self.pixel_sr)
 
-    def photom(self) -> Path:
+    def photom(self) -> ReferenceContent:
         """Flux calibration of all filters of the channel."""
-        rows = [
-            (filter_name, pupil, self.conversion(band), 0.01 * self.conversion(band))
-            for band in self.instrument.filters(self.maps.spec.channel)
-            for filter_name, pupil in _wheel_positions(band)
-        ]
+        bands = self.instrument.filters(self.maps.spec.channel)
+        rows = [(*wheel_positions(b), self.conversion(b), 0.01 * self.conversion(b)) for b in bands]
         dtype = [("filter", "S12"), ("pupil", "S12"), ("photmjsr", "f4"), ("uncertainty", "f4")]
-        keywords = {**self._pixel_keywords(), "EXP_TYPE": self.instrument.exp_type}
-        return self._write_table("photom", "NrcImgPhotomModel", np.array(rows, dtype), keywords)
+        return ReferenceContent(
+            type="photom", model="NrcImgPhotomModel", table=np.array(rows, dtype), keywords=self._pixel_keywords()
+        )
 
-    def area(self) -> Path:
+    def area(self) -> ReferenceContent:
         """Relative pixel area."""
-        return self._write_image(
-            "area",
-            "PixelAreaModel",
-            {"SCI": self.maps.area},
-            keywords={**self._pixel_keywords(), "EXP_TYPE": self.instrument.exp_type},
+        return ReferenceContent(
+            type="area", model="PixelAreaModel", arrays={"SCI": self.maps.area}, keywords=self._pixel_keywords()
         )
 
     # ---- world coordinates ---------------------------------------------------------------------------------------
 
-    def distortion(self) -> Path:
+    def distortion(self) -> ReferenceContent:
         """Pixels to V2V3."""
-        from astropy import units
-
-        model = distortion_model(self.maps.aperture)
-        return self._write_asdf(
-            "distortion", "DistortionModel", {"model": model}, input_units=units.pix, output_units=units.arcsec
+        return ReferenceContent(
+            type="distortion", model="DistortionModel", tree={"model": distortion_model(self.maps.aperture)}
         )
 
-    def filteroffset(self) -> Path:
+    def filteroffset(self) -> ReferenceContent:
         """Wedge offsets of all filters of the channel."""
         rows = []
         for band in self.instrument.filters(self.maps.spec.channel):
-            column, row = filter_offset(band)
-            rows += [
-                {"filter": name, "pupil": pupil, "column_offset": float(column), "row_offset": float(row)}
-                for name, pupil in _wheel_positions(band)
-            ]
-        return self._write_asdf("filteroffset", "FilteroffsetModel", {"filters": rows})
+            (name, pupil), (column, row) = wheel_positions(band), filter_offset(band)
+            rows.append({"filter": name, "pupil": pupil, "column_offset": float(column), "row_offset": float(row)})
+        return ReferenceContent(type="filteroffset", model="FilteroffsetModel", tree={"filters": rows})
 
     # ---- photometry of sources -----------------------------------------------------------------------------------
 
-    def abvegaoffset(self) -> Path:
+    def abvegaoffset(self) -> ReferenceContent:
         """Offsets between AB and Vega magnitudes of all filters."""
         from astropy.table import Table
 
-        rows = [
-            (name, pupil, band.vega_offset)
-            for band in self.instrument.bandpasses.values()
-            for name, pupil in _wheel_positions(band)
-        ]
+        rows = [(*wheel_positions(band), band.vega_offset) for band in self.instrument.bandpasses.values()]
         table = Table(rows=rows, names=("filter", "pupil", "abvega_offset"), dtype=("U12", "U12", "f4"))
-        return self._write_asdf("abvegaoffset", "ABVegaOffsetModel", {"abvega_offset": table})
+        return ReferenceContent(type="abvegaoffset", model="ABVegaOffsetModel", tree={"abvega_offset": table})
 
-    def apcorr(self, *, bandpasses: Iterable[tuple[Bandpass, float, int]]) -> Path:
+    def apcorr(self, *, bandpasses: Iterable[tuple[Bandpass, float, int]]) -> ReferenceContent:
         """Aperture corrections, exact for the simulated PSF on drizzled images of the native pixel size.
 
         ``bandpasses`` lists bandpass, pixel scale (arcsec) and stamp half width (pixel). The correction includes the
         light of the source that the background annulus takes away.
         """
-        rows = []
+        rows: list[Any] = []
         for band, pixel_scale, radius in bandpasses:
             psf = make_psf(bandpass=band, pixel_scale=pixel_scale, radius=radius)
             inner, outer = (min(factor * psf.radius_of(0.8), radius - 3.0) for factor in SKY_ANNULUS)
@@ -310,37 +251,14 @@ class ReferenceWriter:
             for fraction in APERTURE_ENERGIES:
                 aperture = psf.radius_of(fraction, resampled=True)
                 collected = float(psf.encircled_energy(aperture, resampled=True)) - level * np.pi * aperture**2
-                rows += [
-                    (name, pupil, fraction, aperture, 1.0 / collected, inner, outer)
-                    for name, pupil in _wheel_positions(band)
-                ]
+                rows.append((*wheel_positions(band), fraction, aperture, 1.0 / collected, inner, outer))
         names = ("eefraction", "radius", "apcorr", "skyin", "skyout")
         dtype = [("filter", "S12"), ("pupil", "S15"), *((name, "f4") for name in names)]
-        return self._write_table("apcorr", "NrcImgApcorrModel", np.array(rows, dtype))
+        return ReferenceContent(type="apcorr", model="NrcImgApcorrModel", table=np.array(rows, dtype))
 
 
-def _wheel_positions(band: Bandpass) -> list[tuple[str, str]]:
-    """Filter and pupil keyword values of a bandpass: narrow filters sit in the pupil wheel, behind a wide one."""
-    behind = {
-        "F162M": "F150W2",
-        "F164N": "F150W2",
-        "F323N": "F322W2",
-        "F405N": "F444W",
-        "F466N": "F444W",
-        "F470N": "F444W",
-    }
-    return [(behind[band.name], band.name)] if band.name in behind else [(band.name, "CLEAR")]
-
-
-def _encode_flags(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """DQ array with the bits in use packed from zero, and the DQ_DEF table that explains them."""
-    used = [(name, value) for name, value in dq.PIXEL_FLAGS.items() if (flags & np.uint32(value)).any()]
-    stored = np.zeros(flags.shape, np.uint32)
-    definitions = np.zeros(len(used), [("BIT", "i4"), ("VALUE", "u4"), ("NAME", "S40"), ("DESCRIPTION", "S80")])
-    for bit, (name, value) in enumerate(used):
-        stored |= np.where(flags & np.uint32(value), np.uint32(1 << bit), np.uint32(0))
-        definitions[bit] = (bit, 1 << bit, name.encode(), name.replace("_", " ").capitalize().encode())
-    return stored, definitions
+def _flag(where: np.ndarray, value: int) -> np.ndarray:
+    return np.where(where, np.uint32(value), np.uint32(0))
 
 
 def inverse_kernel(kernel: np.ndarray) -> np.ndarray:
@@ -370,8 +288,3 @@ def reverse_series(coefficients: Sequence[float], order: int = 7) -> list[float]
                 residual += c * power[n]
         inverse[n] = -residual
     return inverse.tolist()
-
-
-def dark_frames(readout: Readout, *, subarray: Subarray, limit: int = 24) -> int:
-    """Frames of the dark: all that the exposure needs, limited for large arrays (it is extended linearly)."""
-    return readout.frames if subarray.xsize * subarray.ysize < 1_000_000 else min(readout.frames, limit)

@@ -164,9 +164,7 @@ def render(
         radius[catalog["abmag"] > magnitude] = min(tier, psf.radius - 1)
     for size in np.unique(radius[star]):
         chosen = star & (radius == size)
-        add_sources(
-            image=image, x=x[chosen], y=y[chosen], flux=catalog["flux_ujy"][chosen], psf=psf, radius=int(size)
-        )
+        add_sources(image=image, x=x[chosen], y=y[chosen], flux=catalog["flux_ujy"][chosen], psf=psf, radius=int(size))
     pixel_sr = wcs.aperture.detector_frame.x_scale * wcs.aperture.detector_frame.y_scale * (np.pi / 648000) ** 2
     sky = background * 1e12 * pixel_sr * area  # MJy/sr -> uJy per pixel
     return ((np.maximum(image, 0.0) + sky) * bandpass.electrons_per_ujy).astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jwcore.synth.instruments import Instrument, Subarray
 
-__all__ = ["Aperture", "load_aperture", "subarray_names"]
+__all__ = ["Aperture", "is_standard", "load_aperture", "subarray_names"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +60,14 @@ def _table(file_name: str) -> dict:
 def subarray_names(*, instrument: Instrument, detector: str) -> list[str]:
     """Names of the sub-arrays that a detector offers, FULL included."""
     return list(_table(instrument.aperture_table)[detector]["apertures"])
+
+
+def is_standard(subarray: Subarray, *, instrument: Instrument, detector: str) -> bool:
+    """True for a sub-array of the aperture file, false for an invented rectangle."""
+    entry = _table(instrument.aperture_table)[detector]["apertures"].get(subarray.name)
+    return entry is not None and all(
+        entry[name] == getattr(subarray, name) for name in ("xstart", "ystart", "xsize", "ysize")
+    )
 
 
 def load_aperture(*, instrument: Instrument, detector: str, subarray: "str | Subarray" = "FULL") -> Aperture:

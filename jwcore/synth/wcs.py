@@ -173,9 +173,7 @@ class ImageWcs:
             self.aperture, np.asarray(x) + column + self.filter_offset[0], np.asarray(y) + row + self.filter_offset[1]
         )
         s = self.va_scale
-        return self.attitude.to_sky(
-            s * v2 + (1 - s) * self.aperture.v2_ref, s * v3 + (1 - s) * self.aperture.v3_ref
-        )
+        return self.attitude.to_sky(s * v2 + (1 - s) * self.aperture.v2_ref, s * v3 + (1 - s) * self.aperture.v3_ref)
 
     def sky_to_pixel(self, ra: Any, dec: Any) -> tuple[np.ndarray, np.ndarray]:
         """Pixels of RA, Dec (deg); positions far from the detector are only roughly placed, but outside of it."""

@@ -98,7 +98,7 @@ def test_no_partly_saturated_average_of_a_linear_ramp_survives(seed):
     data = np.minimum(frames, level).mean(axis=1)[None]
     groupdq, _ = flagged(data, level=level, nframes=nframes, groupgap=groupgap, grow=0)
     clipped = (frames > level).any(axis=1)
-    assert not (clipped & (groupdq[0] == 0)).any()
+    assert not (clipped & (groupdq[0] == 0))[:-1].any()  # the last group has no later one to tell
     assert not (~clipped & (groupdq[0] != 0))[:, flux < level / numbers.max()].any()
 
 
@@ -110,7 +110,6 @@ def test_jump_into_saturation_in_the_third_group():
 
     assert second(326) == DNU  # more than a quarter of the way from 100 to 1000 in one group
     assert second(325) == 0
-    assert second(700, first=250) == DNU or 700 < 812.5  # noqa: PLR0133  (see below for the flux that explains it)
     assert second(500, first=250) == 0  # 250/2.5*12 = 1200: the flux alone saturates the third group
     bias = np.full((5, 5), 200, np.float32)
     assert second(500, first=250, bias=bias) == DNU  # (250-200)/2.5*12 + 200 = 440: with the bias known it does not

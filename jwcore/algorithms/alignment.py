@@ -1,0 +1,457 @@
+"""Alignment of images on the sky by their sources: matching, linear fit in a tangent plane, correction of the gWCS.
+
+Matching (`tweakwcs.XYXYMatch`), the clipped linear fit (`tweakwcs.linearfit`) and the correction of the gWCS
+(`tweakwcs.JWSTWCSCorrector`) are those of tweakwcs. What is decided here is which images are fitted to what, in which
+order, and whether a fit is to be believed. The images' own WCSes are never changed: the outcome is in `AlignImage.wcs`.
+
+Images that share a pointing (all detectors of one exposure) form a group and get one common correction: a point X in the
+tangent plane (arcsec) becomes A X + shift, where A is the identity, a rotation, a rotation with a scale, or any matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "AlignImage",
+    "AlignSettings",
+    "AlignmentError",
+    "Fit",
+    "Positions",
+    "align_relative",
+    "align_to_catalog",
+    "corner_shift",
+]
+
+Group = Sequence["AlignImage"]
+MINIMUM = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
+"""Matches without which a fit geometry is undetermined."""
+
+
+class AlignmentError(ValueError):
+    """The images cannot be aligned; none was changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignSettings:
+    """How sources are matched and fitted.
+
+    Attributes
+    ----------
+    searchrad : float
+        Largest offset that the two-dimensional histogram looks for, arcsec.
+    use2dhist : bool
+        Find the initial offset with that histogram.
+    xoffset, yoffset : float
+        Initial offset without it, arcsec.
+    tolerance : float
+        Largest distance of matched sources, arcsec.
+    separation : float
+        Sources closer to each other than this are not matched, arcsec.
+    minobj : int
+        Fewest matches for a fit.
+    fitgeom : {"shift", "rshift", "rscale", "general"}
+        Shift; with rotation; with rotation and scale; any linear transformation.
+    nclip : int
+        Iterations of clipping at most.
+    sigma : float
+        Clip matches with residuals above so many rms residuals.
+    """
+
+    searchrad: float = 2.0
+    use2dhist: bool = True
+    xoffset: float = 0.0
+    yoffset: float = 0.0
+    tolerance: float = 0.7
+    separation: float = 1.0
+    minobj: int = 15
+    fitgeom: str = "rshift"
+    nclip: int = 3
+    sigma: float = 3.0
+
+    @property
+    def largest_shift(self) -> float:
+        """Displacement of an image (arcsec) beyond which a fit is not to be believed."""
+        reach = self.searchrad if self.use2dhist else max(abs(self.xoffset), abs(self.yoffset))
+        return 2.0 * (reach + self.tolerance)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Sources on the sky: RA, Dec in degrees and optional weights, each of shape (n,)."""
+
+    ra: NDArray[np.float64]
+    dec: NDArray[np.float64]
+    weight: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ra)
+
+    def take(self, index: NDArray[Any]) -> Positions:
+        """Select sources by number or by mask."""
+        return Positions(self.ra[index], self.dec[index], None if self.weight is None else self.weight[index])
+
+    @staticmethod
+    def joined(parts: Sequence[Positions]) -> Positions:
+        """Join catalogues; sources without a weight count 1 where others have one."""
+        weight = None
+        if any(part.weight is not None for part in parts):
+            weight = np.concatenate([np.ones(len(p)) if p.weight is None else p.weight for p in parts])
+        return Positions(np.concatenate([p.ra for p in parts]), np.concatenate([p.dec for p in parts]), weight)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Outcome of the fit of one group.
+
+    Attributes
+    ----------
+    matches, used : int
+        Sources that were matched, and that were left after clipping.
+    shift : tuple of float
+        Shift in the tangent plane, arcsec.
+    rotation, scale : float
+        Rotation in degrees, and scale.
+    rmse, mae : float
+        Root mean square and mean absolute residual, arcsec.
+    """
+
+    matches: int
+    used: int
+    shift: tuple[float, float]
+    rotation: float
+    scale: float
+    rmse: float
+    mae: float
+
+
+@dataclass
+class AlignImage:
+    """One image with its sources.
+
+    Parameters
+    ----------
+    wcs : gwcs.WCS
+        With the frames ``v2v3`` (or ``v2v3vacorr``) and the sky; stays as it is.
+    v2_ref, v3_ref, roll_ref : float
+        Reference point (arcsec) and roll (degrees): they define the tangent plane.
+    x, y : ndarray of float64, shape (n,)
+        Sources in 0-based pixels.
+    weight : ndarray of float64, shape (n,), optional
+        Weights of the sources in the fit.
+    name : str
+        For messages.
+
+    Attributes
+    ----------
+    status : {"unaligned", "reference", "aligned"} or str
+        What happened; other texts are reasons why it was not aligned.
+    fit : Fit or None
+        The last fit of its group.
+    """
+
+    wcs: Any
+    v2_ref: float
+    v3_ref: float
+    roll_ref: float
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weight: NDArray[np.float64] | None = None
+    name: str = ""
+    status: str = "unaligned"
+    fit: Fit | None = None
+    _corrector: Any = field(default=None, repr=False)
+
+    @property
+    def corrector(self) -> Any:
+        """The `tweakwcs.JWSTWCSCorrector` of the present WCS."""
+        if self._corrector is None:
+            from tweakwcs import JWSTWCSCorrector
+
+            angles = {"v2_ref": self.v2_ref, "v3_ref": self.v3_ref, "roll_ref": self.roll_ref}
+            self._corrector = JWSTWCSCorrector(self.wcs, angles)
+        return self._corrector
+
+    def positions(self) -> Positions:
+        """Return the sources on the sky, by the present WCS."""
+        ra, dec = self.wcs(self.x, self.y, with_bounding_box=False)
+        return Positions(np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64), self.weight)
+
+    def corners(self) -> NDArray[np.float64]:
+        """Return the corners of the bounding box on the sky, RA and Dec in degrees, shape (4, 2)."""
+        from jwcore.algorithms.footprint import footprint
+
+        return footprint(self.wcs)
+
+    def correct(self, matrix: NDArray[np.float64], shift: NDArray[np.float64], plane: Any) -> None:
+        """Put a correction, given in the tangent plane of another corrector, into the WCS."""
+        own = plane is self.corrector
+        self.corrector.set_correction(matrix, shift, ref_tpwcs=None if own else plane)
+        self.wcs = self.corrector.wcs
+
+
+def align_relative(
+    groups: Sequence[Group], settings: AlignSettings, *, expand: bool = False, keep_order: bool = False
+) -> None:
+    """Align groups of images to the first one.
+
+    The sources of the first group are the reference. With ``expand`` the sources of every aligned group that have no
+    counterpart are added to it, and, unless ``keep_order``, the groups are taken by their overlap: first the pair that
+    overlaps most, then whichever overlaps most with what is there.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of AlignImage
+        At least two with sources. Each image's ``status``, ``fit`` and, when it was aligned, ``wcs`` are set.
+    settings : AlignSettings
+        Matching and fit.
+    expand : bool
+        Let the reference grow.
+    keep_order : bool
+        Take the groups in the given order.
+
+    Raises
+    ------
+    AlignmentError
+        When there are fewer than two groups with sources, no group could be fitted, or a correction is larger than the
+        search can explain. The WCSes are those of before.
+    """
+    for group in groups:
+        if not _count(group):
+            _mark(group, "no sources")
+    usable = [group for group in groups if _count(group)]
+    if len(usable) < 2:
+        raise AlignmentError(f"{len(usable)} of {len(groups)} groups of exposures have sources; two are needed")
+    before = [_Before(image) for group in usable for image in group]
+    order = _Order(usable, by_overlap=expand and not keep_order and len(usable) > 2)
+    reference = _group_positions(order.first())
+    _mark(order.done[0], "reference")
+    while (group := order.next()) is not None:
+        unmatched = _fit_group(group, reference, settings)
+        if expand and unmatched is not None:
+            reference = Positions.joined([reference, unmatched])
+    _accept(before, settings)
+
+
+def align_to_catalog(groups: Sequence[Group], catalog: Positions, settings: AlignSettings) -> None:
+    """Align groups of images to a catalogue, each group as one.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of AlignImage
+        Images that are aligned to one another already form one group.
+    catalog : Positions
+        The reference; sources far from the images are left out.
+    settings : AlignSettings
+        Matching and fit.
+
+    Raises
+    ------
+    AlignmentError
+        When the catalogue has too few sources near the images, no group could be fitted, or a correction is larger than
+        the search can explain. The WCSes are those of before.
+    """
+    usable = [group for group in groups if _count(group)]
+    if not usable:
+        raise AlignmentError("no exposure has sources")
+    before = [_Before(image) for group in usable for image in group]
+    nearby = _near(catalog, np.concatenate([image.corners for image in before]), margin=settings.largest_shift)
+    if len(nearby) < settings.minobj:
+        raise AlignmentError(f"the catalogue has {len(nearby)} sources near the images; {settings.minobj} are needed")
+    for group in usable:
+        _fit_group(group, nearby, settings)
+    _accept(before, settings)
+
+
+def corner_shift(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Largest distance on the sky (arcsec) between two sets of RA, Dec in degrees, shape (n, 2)."""
+    d_dec = after[:, 1] - before[:, 1]
+    d_ra = (after[:, 0] - before[:, 0] + 180.0) % 360.0 - 180.0
+    return float(3600.0 * np.hypot(d_ra * np.cos(np.deg2rad(before[:, 1])), d_dec).max())
+
+
+def _count(group: Group) -> int:
+    return sum(len(image.x) for image in group)
+
+
+def _mark(group: Group, status: str, fit: Fit | None = None) -> None:
+    for image in group:
+        image.status, image.fit = status, fit
+
+
+def _group_positions(group: Group) -> Positions:
+    return Positions.joined([image.positions() for image in group])
+
+
+def _fit_group(group: Group, reference: Positions, settings: AlignSettings) -> Positions | None:
+    """Fit one group to the reference and correct its images.
+
+    Returns
+    -------
+    Positions or None
+        Its sources that have no counterpart, at their corrected places; None when there was no fit.
+    """
+    from tweakwcs.linearfit import iter_linear_fit
+
+    plane = group[0].corrector
+    sources = _group_positions(group)
+    in_plane = np.transpose(plane.world_to_tanp(sources.ra, sources.dec))
+    reference_in_plane = np.transpose(plane.world_to_tanp(reference.ra, reference.dec))
+    matched_reference, matched = _match(reference_in_plane, in_plane, plane, settings)
+    if len(matched) < max(settings.minobj, MINIMUM[settings.fitgeom]):
+        _mark(group, f"{len(matched)} matches, {settings.minobj} needed")
+        return None
+    fit = iter_linear_fit(
+        reference_in_plane[matched_reference],
+        in_plane[matched],
+        None if reference.weight is None else reference.weight[matched_reference],
+        None if sources.weight is None else sources.weight[matched],
+        fitgeom=settings.fitgeom,
+        nclip=settings.nclip,
+        sigma=(settings.sigma, "rmse"),
+    )
+    matrix = np.asarray(fit["matrix"], dtype=np.float64)
+    shift = np.asarray(fit["shift"] + fit["center"] - matrix @ fit["center"], dtype=np.float64)
+    for image in reversed(group):  # the first one carries the tangent plane: it changes last
+        image.correct(matrix, shift, plane)
+    _mark(group, "aligned", _summary(fit, shift, len(matched)))
+    return _group_positions(group).take(np.setdiff1d(np.arange(len(sources)), matched))
+
+
+def _match(
+    reference: NDArray[np.float64], sources: NDArray[np.float64], plane: Any, settings: AlignSettings
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair sources with reference sources, both in the tangent plane, shapes (n, 2); return their numbers."""
+    from astropy.table import Table
+    from tweakwcs import XYXYMatch
+    from tweakwcs.matchutils import MatchSourceConfusionError
+
+    match = XYXYMatch(
+        searchrad=settings.searchrad,
+        separation=settings.separation,
+        use2dhist=settings.use2dhist,
+        xoffset=settings.xoffset,
+        yoffset=settings.yoffset,
+        tolerance=settings.tolerance,
+    )
+    try:
+        pixel = plane.tanp_center_pixel_scale
+    except NotImplementedError:  # the distortion has no inverse
+        pixel = 1.0
+    tables = [Table(points, names=("TPx", "TPy")) for points in (reference, sources)]
+    try:
+        in_reference, in_sources = match(*tables, tp_pscale=pixel, tp_units="arcsec")
+    except MatchSourceConfusionError:  # several sources within the tolerance of one: nothing can be concluded
+        in_reference = in_sources = np.empty(0)
+    return np.asarray(in_reference, dtype=np.int64), np.asarray(in_sources, dtype=np.int64)
+
+
+def _summary(fit: dict[str, Any], shift: NDArray[np.float64], matches: int) -> Fit:
+    return Fit(
+        matches=matches,
+        used=int(np.count_nonzero(fit["fitmask"])),
+        shift=(float(shift[0]), float(shift[1])),
+        rotation=float(fit["proper_rot"]),
+        scale=float(fit["<scale>"]),
+        rmse=float(fit["rmse"]),
+        mae=float(fit["mae"]),
+    )
+
+
+class _Before:
+    """An image before its alignment."""
+
+    def __init__(self, image: AlignImage):
+        self.image = image
+        self.wcs = image.wcs
+        self.corners = image.corners()
+
+    def restore(self) -> None:
+        """Give the image its WCS back."""
+        self.image.wcs, self.image.fit, self.image._corrector = self.wcs, None, None
+
+
+def _accept(before: Sequence[_Before], settings: AlignSettings) -> None:
+    """Refuse, and undo, an alignment without any fit or with one that the search cannot explain."""
+    problem = _implausible(before, settings)
+    if not any(image.image.status == "aligned" for image in before):
+        problem = "no group of exposures could be aligned: " + before[-1].image.status
+    if problem:
+        for image in before:
+            image.restore()
+        raise AlignmentError(problem)
+
+
+def _implausible(before: Sequence[_Before], settings: AlignSettings) -> str | None:
+    """Name the image of which a corner moved further than the search reaches."""
+    for image in before:
+        moved = corner_shift(image.corners, image.image.corners())
+        if not moved < settings.largest_shift:
+            return (
+                f"the fit would move {image.image.name} by {moved:.2f} arcsec; the search explains"
+                f" {settings.largest_shift:.2f} at most"
+            )
+    return None
+
+
+def _near(catalog: Positions, corners: NDArray[np.float64], *, margin: float) -> Positions:
+    """Select the sources within the circle around all corners, with a margin in arcsec."""
+    around = _vectors(*corners.T)
+    centre = around.mean(axis=0)
+    centre /= np.linalg.norm(centre)
+    radius = np.arccos(np.clip(around @ centre, -1.0, 1.0).min()) + np.deg2rad(margin / 3600.0)
+    return catalog.take(_vectors(catalog.ra, catalog.dec) @ centre >= np.cos(radius))
+
+
+def _vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors, shape (n, 3), of sky positions in degrees."""
+    lon, lat = np.deg2rad(ra), np.deg2rad(dec)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+
+
+class _Order:
+    """The order in which groups are aligned: as given, or by overlap with those that are done."""
+
+    def __init__(self, groups: Sequence[Group], *, by_overlap: bool):
+        self.waiting = list(groups)
+        self.done: list[Group] = []
+        self.by_overlap = by_overlap
+        self._outlines = {id(group): [image.corners() for image in group] for group in groups} if by_overlap else {}
+
+    def first(self) -> Group:
+        """The reference: of the pair that overlaps most, the one that overlaps more with all others."""
+        chosen = 0
+        if self.by_overlap:
+            n = len(self.waiting)
+            area = np.array([[self._overlap(i, j) if i != j else 0.0 for j in range(n)] for i in range(n)])
+            pair = np.unravel_index(area.argmax(), area.shape)
+            chosen = int(max(pair, key=lambda i: area[i].sum()))
+        self.done.append(self.waiting.pop(chosen))
+        return self.done[0]
+
+    def next(self) -> Group | None:
+        """The group that comes next; None after the last."""
+        if not self.waiting:
+            return None
+        chosen = 0
+        if self.by_overlap:
+            areas = [sum(self._area(group, other) for other in self.done) for group in self.waiting]
+            chosen = int(np.argmax(areas))
+        self.done.append(self.waiting.pop(chosen))
+        return self.done[-1]
+
+    def _overlap(self, i: int, j: int) -> float:
+        return self._area(self.waiting[i], self.waiting[j])
+
+    def _area(self, a: Group, b: Group) -> float:
+        """Common area of two groups in steradians."""
+        from jwcore.algorithms.footprint import sky_area, sky_intersection
+
+        return sum(
+            sky_area(sky_intersection(one, two)) for one in self._outlines[id(a)] for two in self._outlines[id(b)]
+        )

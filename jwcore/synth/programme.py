@@ -1,0 +1,157 @@
+"""A dithered programme: pointings with their hidden errors, and the exposures of every detector."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from jwcore.synth._random import derive_key, generator
+from jwcore.synth.detector import RawExposure, expose
+from jwcore.synth.effects import Effects
+from jwcore.synth.exposure import Observation
+from jwcore.synth.instruments import Bandpass, Instrument, Readout, Subarray
+from jwcore.synth.maps import DetectorMaps
+from jwcore.synth.psf import make_psf
+from jwcore.synth.references import filter_offset, wheel_positions
+from jwcore.synth.scene import render
+from jwcore.synth.siaf import load_aperture
+from jwcore.synth.wcs import Attitude, ImageWcs
+
+__all__ = ["Programme", "dither_offsets", "make_maps"]
+
+VA_SCALE = 1.0000345
+"""Velocity-aberration scale of all exposures."""
+SLEW_SECONDS = 60.0
+
+
+def dither_offsets(*, number: int, step: float) -> list[tuple[float, float]]:
+    """Dither offsets (arcsec) of mean zero: a golden-angle spiral, so that all sub-pixel phases differ."""
+    index = np.arange(number)
+    radius, angle = step * np.sqrt(index), index * np.pi * (3 - np.sqrt(5))
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    return [(round(float(a), 4), round(float(b), 4)) for a, b in zip(x - x.mean(), y - y.mean(), strict=True)]
+
+
+def make_maps(
+    *, instrument: Instrument, detectors: Sequence[str], subarray: str | Subarray, effects: Effects
+) -> list[DetectorMaps]:
+    """Pixel properties of several detectors.
+
+    Raises
+    ------
+    ValueError
+        For an unknown detector or sub-array.
+    """
+    for name in detectors:
+        if name not in instrument.detectors:
+            raise ValueError(f"{instrument.name} has no detector {name!r}; it has {', '.join(instrument.detectors)}")
+    return [
+        DetectorMaps(
+            spec=instrument.detectors[name],
+            aperture=load_aperture(instrument=instrument, detector=name, subarray=subarray),
+            effects=effects,
+        )
+        for name in detectors
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programme:
+    """The settings that all exposures of a run share.
+
+    The first detector is the prime one: its aperture is pointed at the target. ``psf_radius`` is the half width of the
+    PSF (pixel). Positions are in deg, ``pointing_error_mas`` in milliarcsec per axis.
+    """
+
+    instrument: Instrument
+    maps: Sequence[DetectorMaps]
+    readout: Readout
+    bandpass: Bandpass
+    target: tuple[float, float]
+    roll: float
+    seed: int
+    start: datetime
+    psf_radius: int
+    zeroframe: bool = False
+    pointing_error_mas: float = 0.0
+
+    def attitudes(self, offset: tuple[float, float], index: int) -> tuple[Attitude, Attitude]:
+        """Nominal and true attitude of a dither: the target lies at ``offset`` (arcsec along V2, V3) from the prime.
+
+        The error is normal on both axes, and a roll that moves a point 5 arcmin away by the same amount.
+        """
+        v2, v3 = self.maps[0].aperture.v2_ref, self.maps[0].aperture.v3_ref
+        centred = Attitude.at(ra=self.target[0], dec=self.target[1], roll=self.roll, v2=v2, v3=v3)
+        ra, dec = centred.to_sky(v2 - offset[0], v3 - offset[1])
+        nominal = Attitude.at(ra=float(ra), dec=float(dec), roll=self.roll, v2=v2, v3=v3)
+        error = generator(self.seed, "pointing", index).standard_normal(3) * self.pointing_error_mas * 1e-3
+        ra, dec = nominal.to_sky(v2 + error[0], v3 + error[1])
+        roll = self.roll + float(np.rad2deg(error[2] / 300.0))
+        return nominal, Attitude.at(ra=float(ra), dec=float(dec), roll=roll, v2=v2, v3=v3)
+
+    def observations(self, offsets: Sequence[tuple[float, float]]) -> Iterator[Observation]:
+        """All exposures: every dither with every detector."""
+        filter_name, pupil = wheel_positions(self.bandpass)
+        start = self.start
+        for k, offset in enumerate(offsets):
+            nominal, true = self.attitudes(offset, k)
+            for maps in self.maps:
+                observation = Observation(
+                    instrument=self.instrument,
+                    maps=maps,
+                    readout=self.readout,
+                    filter_name=filter_name,
+                    pupil=pupil,
+                    wcs=ImageWcs(
+                        aperture=maps.aperture,
+                        attitude=true,
+                        filter_offset=filter_offset(self.bandpass),
+                        va_scale=VA_SCALE,
+                    ),
+                    nominal=nominal,
+                    start=start,
+                    target=self.target,
+                    exposure_number=k + 1,
+                    dither=(k + 1, len(offsets)),
+                    offset=offset,
+                    prime_aperture=self.maps[0].aperture.name,
+                    seed=self.seed,
+                    zeroframe=self.zeroframe,
+                )
+                yield observation
+            start = observation.end + timedelta(seconds=SLEW_SECONDS)
+
+    def expose(self, observation: Observation, *, catalog: np.ndarray, background: float) -> RawExposure:
+        """Counts of one exposure of a catalogue under a uniform sky (MJy/sr)."""
+        maps = observation.maps
+        psf = make_psf(bandpass=self.bandpass, pixel_scale=maps.aperture.pixel_scale, radius=self.psf_radius)
+        rate = render(
+            catalog=catalog,
+            wcs=observation.wcs,
+            psf=psf,
+            bandpass=self.bandpass,
+            background=background,
+            area=maps.area,
+        )
+        return self.expose_rate(observation, rate=rate)
+
+    def expose_rate(self, observation: Observation, *, rate: np.ndarray) -> RawExposure:
+        """Counts of one exposure of a given photo-electron rate (e-/s for unit response, float32 [ny, nx])."""
+        return expose(
+            rate=rate,
+            maps=observation.maps,
+            readout=self.readout,
+            seed=int(derive_key(self.seed, observation.name)),
+            zeroframe=self.zeroframe,
+        )
+
+    def field_width(self, offsets: Sequence[tuple[float, float]]) -> float:
+        """Side (arcsec) of a square around the target that holds all detectors at all dithers."""
+        prime = self.maps[0].aperture
+        reach = max(
+            np.hypot(m.aperture.v2_ref - prime.v2_ref, m.aperture.v3_ref - prime.v3_ref)
+            + m.aperture.pixel_scale * np.hypot(*m.aperture.subarray.shape) / 2
+            for m in self.maps
+        )
+        return 2.0 * (float(reach) + float(np.hypot(*np.array(offsets).T).max()) + 1.0)

@@ -1,0 +1,1 @@
+"""Parity with the official pipeline: the same input and references through both, compared step by step."""

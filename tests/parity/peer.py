@@ -1,0 +1,95 @@
+"""The official pipeline in its own environment, run once per input and kept by what went in."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import platformdirs
+
+VERSION = "3.0.0"
+REPOSITORY = Path(__file__).parents[2]
+RUNNER = Path(__file__).with_name("peer_runner.py")
+
+
+class PeerFailed(RuntimeError):
+    """The peer did not finish."""
+
+
+def peer_environment() -> Path:
+    """Return the peer's virtual environment; make it at the first use.
+
+    The environment variable JWCAL_PEER names an existing one.
+    """
+    named = os.environ.get("JWCAL_PEER")
+    if named:
+        return Path(named)
+    folder = REPOSITORY / ".peer"
+    marker = folder / f"jwst-{VERSION}"
+    if not marker.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([str(folder / "bin/pip"), "install", "--quiet", f"jwst=={VERSION}"], check=True)
+        marker.touch()
+    return folder
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps the peer's products."""
+    return platformdirs.user_cache_path("jwcal") / "parity"
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """Return one SHA-256 over the contents of files."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, str]) -> Path:
+    """Run the peer's steps on an input and return the folder with the product of every step.
+
+    Parameters
+    ----------
+    recipe : str
+        ``detector1``, ``exposure`` (detector1 and image2), ``image2`` or ``image3``.
+    inputs : sequence of pathlib.Path
+        One exposure, or the members of a mosaic.
+    environment : mapping
+        The CRDS variables.
+
+    Raises
+    ------
+    PeerFailed
+        With the end of its log.
+    """
+    references = sorted(path for path in Path(environment["CRDS_PATH"]).rglob("*") if path.is_file())
+    settings = f"{recipe} {VERSION} {digest([RUNNER])} {digest(inputs)} {digest(references)}"
+    folder = cache_folder() / hashlib.sha256(settings.encode()).hexdigest()[:24]
+    if not (folder / "peer.json").is_file():
+        _run(recipe, inputs, folder, environment)
+    return folder
+
+
+def _run(recipe: str, inputs: Sequence[Path], folder: Path, environment: Mapping[str, str]) -> None:
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+    folder.mkdir(parents=True)
+    python = peer_environment() / "bin/python"
+    command = [str(python), str(RUNNER), recipe, str(folder), *map(str, inputs)]
+    log = folder / "peer.log"
+    with log.open("w") as output:
+        code = subprocess.run(
+            command, env={**os.environ, **environment}, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    if code:
+        raise PeerFailed(f"peer's {recipe} ended with {code}:\n" + "\n".join(log.read_text().splitlines()[-20:]))
+
+
+def timings(folder: Path) -> dict[str, float]:
+    """Return the seconds that each of the peer's steps took."""
+    steps = json.loads((folder / "peer.json").read_text())["steps"]
+    return {name: step["seconds"] for name, step in steps.items() if "seconds" in step}

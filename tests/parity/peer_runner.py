@@ -1,0 +1,118 @@
+"""Runs the official pipeline step by step and keeps every intermediate product.
+
+This file is executed by the interpreter of the peer's own environment, with the input, the CRDS variables and the output
+folder prepared by `tests.parity.peer`. It imports nothing of this project.
+
+usage: peer_runner.py exposure OUTPUT UNCAL | peer_runner.py detector1 OUTPUT UNCAL
+       peer_runner.py image2 OUTPUT RATE    | peer_runner.py image3 OUTPUT CAL...
+"""
+
+import json
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from jwst import datamodels, step
+from jwst.datamodels import ModelLibrary
+
+DETECTOR1 = (
+    ("group_scale", step.GroupScaleStep),
+    ("dq_init", step.DQInitStep),
+    ("saturation", step.SaturationStep),
+    ("ipc", step.IPCStep),
+    ("superbias", step.SuperBiasStep),
+    ("refpix", step.RefPixStep),
+    ("linearity", step.LinearityStep),
+    ("dark_current", step.DarkCurrentStep),
+    ("jump", step.JumpStep),
+)
+IMAGE2 = (
+    ("assign_wcs", step.AssignWcsStep),
+    ("flat_field", step.FlatFieldStep),
+    ("photom", step.PhotomStep),
+)
+IMAGE3 = (
+    ("tweakreg", step.TweakRegStep),
+    ("skymatch", step.SkyMatchStep),
+    ("outlier_detection", step.OutlierDetectionStep),
+)
+
+
+class Recorder:
+    """Times steps and saves their products as ``STEP.fits``, or ``STEP/MEMBER.fits`` for sets."""
+
+    def __init__(self, output):
+        self.output = output
+        self.steps = {}
+
+    def run(self, name, step_class, product):
+        start = time.perf_counter()
+        result = step_class.call(product)
+        self.steps[name] = {"seconds": time.perf_counter() - start}
+        return result
+
+    def save(self, name, model):
+        model.save(str(self.output / f"{name}.fits"))
+
+    def save_library(self, name, library):
+        folder = self.output / name
+        folder.mkdir()
+        with library:
+            for model in library:
+                model.save(str(folder / model.meta.filename))
+                library.shelve(model, modify=False)
+
+
+def detector1(record, path):
+    model = datamodels.open(path)
+    for name, step_class in DETECTOR1:
+        model = record.run(name, step_class, model)
+        record.save(name, model)
+    products = record.run("ramp_fit", step.RampFitStep, model)
+    for suffix, product in zip(("", "ints"), products, strict=True):
+        record.save(f"ramp_fit{suffix}", product)
+        scaled = record.run(f"gain_scale{suffix}", step.GainScaleStep, product)
+        record.save(f"gain_scale{suffix}", scaled)
+        products = (scaled, *products[1:]) if not suffix else products
+    return products[0]
+
+
+def image2(record, model):
+    for name, step_class in IMAGE2:
+        model = record.run(name, step_class, model)
+        record.save(name, model)
+    record.save("resample2", record.run("resample2", step.ResampleStep, model))
+
+
+def image3(record, paths):
+    members = [{"expname": str(path), "exptype": "science"} for path in paths]
+    table = record.output / "parity_asn.json"
+    table.write_text(json.dumps({"asn_id": "a3001", "asn_pool": "none", "products": [{"name": "mosaic", "members": members}]}))
+    library = ModelLibrary(str(table), on_disk=False)
+    for name, step_class in IMAGE3:
+        library = record.run(name, step_class, library)
+        record.save_library(name, library)
+    mosaic = record.run("resample", step.ResampleStep, library)
+    record.save("resample", mosaic)
+    catalog = step.SourceCatalogStep.call(mosaic, save_results=True, output_dir=str(record.output), output_file="mosaic")
+    record.steps["source_catalog"] = {"sources": 0 if catalog is None else len(catalog)}
+
+
+def main():
+    recipe, output, *paths = sys.argv[1:]
+    record = Recorder(Path(output))
+    if recipe in ("exposure", "detector1"):
+        rate = detector1(record, paths[0])
+        if recipe == "exposure":
+            image2(record, rate)
+    elif recipe == "image2":
+        image2(record, datamodels.open(paths[0]))
+    else:
+        image3(record, paths)
+    versions = {name: version(name) for name in ("jwst", "stcal", "stdatamodels", "stpipe", "crds", "numpy", "astropy")}
+    (record.output / "peer.json").write_text(json.dumps({"versions": versions, "steps": record.steps}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
