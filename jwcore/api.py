@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from jwcore.models import Image as Image
     from jwcore.models import Ramp as Ramp
     from jwcore.models import Segmentation as Segmentation
+    from jwcore.models import blend as blend
+    from jwcore.models import header_table as header_table
     from jwcore.params import Params as Params
     from jwcore.params import param as param
     from jwcore.plugins import API_VERSION as API_VERSION
@@ -40,7 +42,20 @@ _HOMES = {
     "jwcore.context": ("Context",),
     "jwcore.declare": ("Detector", "ExposureType", "stage", "step", "wrapper"),
     "jwcore.errors": ("BadInput", "SkipStep", "StepFailed", "UsageError"),
-    "jwcore.models": ("Catalog", "Cube", "Exposure", "ExposureSet", "Image", "Meta", "Ramp", "Segmentation", "read", "write"),
+    "jwcore.models": (
+        "Catalog",
+        "Cube",
+        "Exposure",
+        "ExposureSet",
+        "Image",
+        "Meta",
+        "Ramp",
+        "Segmentation",
+        "blend",
+        "header_table",
+        "read",
+        "write",
+    ),
     "jwcore.params": ("Params", "param"),
     "jwcore.plugins": ("API_VERSION",),
     "jwcore.recipes": ("ForEach", "Recipe", "Save", "Split", "Step"),

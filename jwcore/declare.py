@@ -306,12 +306,12 @@ def normalise_where(where: Mapping[str, str | Sequence[str]] | None) -> Where:
     }
 
 
-def matches(where: Where, meta: Any) -> bool:
+def matches(where: Mapping[str, Any], meta: Any) -> bool:
     """Tell whether all keywords of ``where`` have one of their values in ``meta``."""
     return all(str(meta.keyword(key, None) or "").upper() in values for key, values in where.items())
 
 
-def specificity(where: Where) -> tuple[int, int]:
+def specificity(where: Mapping[str, Any]) -> tuple[int, int]:
     """Rank of a ``where`` mapping: exposure type before any other keyword, then the number of keywords."""
     return int("EXP_TYPE" in where), len(where)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
-from jwcore.errors import UsageError, JwcalError
+from jwcore.errors import JwcalError, UsageError
 
 
 class SerialExecutor(Executor):

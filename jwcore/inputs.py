@@ -120,7 +120,9 @@ def _gather(inputs: Any) -> list[_Group]:
             loose.append(_from_file(Path(item)))
     groups += [_Group(one.base, (one,)) for one in loose]
     if not groups:
-        raise UsageError("no exposures found", cure="name FITS files, a folder that holds some, or an association (.json)")
+        raise UsageError(
+            "no exposures found", cure="name FITS files, a folder that holds some, or an association (.json)"
+        )
     return groups
 
 
@@ -129,20 +131,24 @@ def _is_exposure(path: Path) -> bool:
 
 
 def _from_file(path: Path, *, role: str = SCIENCE, extra: dict[str, Any] | None = None) -> _Input:
-    return _Input(Source(path=str(path), extra=extra or {}), models.read_meta(path), role, origin=str(path))
+    meta = models.read_meta(path)
+    for keyword in ("INSTRUME", "EXP_TYPE"):
+        if not meta.keyword(keyword):
+            raise BadInput(f"no {keyword} keyword in the header", where=str(path), cure="give an exposure of JWST, or mend its header")
+    return _Input(Source(path=str(path), extra=extra or {}), meta, role, origin=str(path))
 
 
 def _from_association(path: Path) -> list[_Group]:
     association = open_association(path)
     groups = []
     for product in association.products:
-        members = tuple(
-            _from_file(Path(m.path), role=m.exptype.lower(), extra=dict(m.extra)) for m in product.members
-        )
+        members = tuple(_from_file(Path(m.path), role=m.exptype.lower(), extra=dict(m.extra)) for m in product.members)
         facts = {"table": path.name, "pool": association.pool or "", "id": association.id or ""}
         group = _Group(product.name, members, facts)
         if not group.science:
-            raise BadInput(f"product {product.name} has no science member", where=str(path), cure="give one the exptype science")
+            raise BadInput(
+                f"product {product.name} has no science member", where=str(path), cure="give one the exptype science"
+            )
         groups.append(group)
     return groups
 

@@ -265,7 +265,8 @@ class NodeRunner:
         self.state.update(arguments["state"])
         if result is None:
             raise PluginError(
-                f"{planned.implementation} returned None for {planned.stage}", cure="return the product, also when edited in place"
+                f"{planned.implementation} returned None for {planned.stage}",
+                cure="return the product, also when edited in place",
             )
         return product if result is target else result
 
@@ -283,7 +284,14 @@ class NodeRunner:
         )  # fmt: skip
 
     def _nested(
-        self, caller: PlannedStep, record: dict[str, Any], stage: str, product: Any, *, consume: bool, params: dict[str, Any]
+        self,
+        caller: PlannedStep,
+        record: dict[str, Any],
+        stage: str,
+        product: Any,
+        *,
+        consume: bool,
+        params: dict[str, Any],
     ) -> Any:
         """Run a callee that the caller declared; its record goes inside the caller's."""
         planned = next((callee for callee in caller.calls if callee.stage == stage), None)
@@ -304,7 +312,9 @@ class NodeRunner:
         if context.counts:
             record["counts"] = dict(context.counts)
         self.outcome.steps.append(record)
-        own = [p for p in (_each(result) if result is not product else _each(product)) if isinstance(p, models.Exposure)]
+        own = [
+            p for p in (_each(result) if result is not product else _each(product)) if isinstance(p, models.Exposure)
+        ]
         for exposure in own:
             self._stamp(exposure, planned, COMPLETE)
         if planned.params.get("save_results"):
@@ -344,7 +354,11 @@ class NodeRunner:
                 exposure.meta.set(f"ref_file.{kind}.name", outcome.record)
 
     def _resume_hint(self) -> str:
-        return f"mend the cause, then: {self.plan.options.command} --resume" if self.plan.options.command else "see the log"
+        return (
+            f"mend the cause, then: {self.plan.options.command} --resume"
+            if self.plan.options.command
+            else "see the log"
+        )
 
     # ---------------------------------------------------------------- products
     def _finish(self) -> None:
@@ -391,7 +405,7 @@ class NodeRunner:
         else:
             yield self.node.base, product
 
-    def _write_one(self, base: str, product: Any, suffix: str) -> Any:
+    def _write_one(self, base: str, product: Any, suffix: Any) -> Any:
         folder = self.plan.options.output_dir
         extension = "ecsv" if isinstance(product, models.Catalog) else "fits"
         name = f"{base}_{suffix}.{extension}"
@@ -430,7 +444,9 @@ def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:
         record["seconds"] = round(sum(piece["seconds"] for piece in pieces), 3)
     names = {name for piece in pieces for name in piece.get("counts", {})}
     if names:
-        record["counts"] = {name: sum(piece.get("counts", {}).get(name, 0) for piece in pieces) for name in sorted(names)}
+        record["counts"] = {
+            name: sum(piece.get("counts", {}).get(name, 0) for piece in pieces) for name in sorted(names)
+        }
     return record
 
 

@@ -116,7 +116,9 @@ def describe(model: type[Params]) -> list[dict[str, Any]]:
             "name": name,
             "type": type_name(field.annotation),
             "default": field.default,
-            "unit": (field.json_schema_extra or {}).get("unit", "") if isinstance(field.json_schema_extra, dict) else "",
+            "unit": (field.json_schema_extra or {}).get("unit", "")
+            if isinstance(field.json_schema_extra, dict)
+            else "",
             "limits": _limits(field),
             "doc": field.description or "",
         }

@@ -191,7 +191,8 @@ class Plan:
         return {
             "recipe": self.recipe,
             "context": self.context,
-            "plugins": asdict(self.selection) | {"blocked": sorted(self.selection.blocked), "only": sorted(self.selection.only)},
+            "plugins": asdict(self.selection)
+            | {"blocked": sorted(self.selection.blocked), "only": sorted(self.selection.only)},
             "options": asdict(self.options),
             "nodes": [_node_dict(node) for node in self.nodes],
             "problems": [asdict(problem) for problem in self.problems],

@@ -10,7 +10,9 @@ from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedS
 
 def plan_as_text(plan: Plan) -> str:
     """Describe a plan in lines; nodes that differ only in their inputs are described once."""
-    lines = [f"plan {plan.recipe}: {len(plan.nodes)} node{'s' * (len(plan.nodes) != 1)}, context {plan.context or 'none'}"]
+    lines = [
+        f"plan {plan.recipe}: {len(plan.nodes)} node{'s' * (len(plan.nodes) != 1)}, context {plan.context or 'none'}"
+    ]
     described: dict[str, str] = {}
     for node in plan.nodes:
         body = "\n".join(_node_lines(node))
@@ -70,7 +72,11 @@ def _step_lines(step: PlannedStep, indent: str) -> Iterator[str]:
     if not step.runs:
         yield f"{indent}- {step.label:<20} skip: {step.reason}"
         return
-    changed = [f"{name}={value} ({step.origins[name]})" for name, value in step.params.items() if step.origins.get(name, "default") != "default"]
+    changed = [
+        f"{name}={value} ({step.origins[name]})"
+        for name, value in step.params.items()
+        if step.origins.get(name, "default") != "default"
+    ]
     references = [f"{kind}={getattr(found, 'name', found)}" for kind, found in step.references.items()]
     detail = "  ".join([*references, *changed, *(f"wrapped by {key}" for key in step.wrappers)])
     yield f"{indent}+ {step.label:<20} {step.implementation} {step.version}  {detail}".rstrip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,21 @@ from jwcore.errors import JwcalError, PluginError, UsageError
 from jwcore.inputs import Job, open_inputs
 from jwcore.params import Layer, Params, resolve, unknown_name
 from jwcore.plan_model import (
-    RUN, SKIP, Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep, Problem, RunOptions,
+    RUN,
+    SKIP,
+    Node,
+    Plan,
+    PlannedEntry,
+    PlannedForEach,
+    PlannedSave,
+    PlannedSplit,
+    PlannedStep,
+    Problem,
+    RunOptions,
     Source,
 )  # fmt: skip
 from jwcore.plugins import Implementation, Plugins, Selection
-from jwcore.recipes import SCIENCE, Entry, ForEach, Recipe, Save, Split, Step, holds
+from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds
 from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
 
 COMMAND_LINE = "command line"
@@ -115,7 +126,9 @@ def plan(
     _check_labels(nodes, layers, loaded)
     _link_state(nodes, metas)
     if not nodes:
-        raise UsageError("nothing to do: no input of the right kind", cure="give uncal, rate or cal files, or an association")
+        raise UsageError(
+            "nothing to do: no input of the right kind", cure="give uncal, rate or cal files, or an association"
+        )
     return Plan(
         recipe=recipe, nodes=nodes, selection=chosen, context=getattr(chain, "context", "") or "", problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
@@ -167,7 +180,10 @@ class NodeBuilder:
         if isinstance(entry, Split):
             return PlannedSplit(
                 self._step(Step(entry.by, on=(entry.on,))),
-                {n: tuple(self._step(replace(s, label=f"{n}.{s.label}")) for s in b) for n, b in entry.branches.items()},
+                {
+                    n: tuple(self._step(replace(s, label=f"{n}.{s.label}")) for s in b)
+                    for n, b in entry.branches.items()
+                },
                 self._step(Step(entry.merge, on=(entry.on,))),
                 entry.on,
             )
@@ -197,7 +213,7 @@ class NodeBuilder:
     def _declined(self, entry: Step) -> str | None:
         """Say why the recipe itself leaves a step out."""
         if entry.label in self.request.skip:
-            return "skipped by the user"
+            return "by request"
         if (reason := holds(entry.when, meta=self.job.meta, facts=self.facts)) is not None:
             return reason
         if entry.unless and holds(entry.unless, meta=self.job.meta, facts=self.facts) is None:
@@ -279,7 +295,11 @@ def _facts(job: Job, exposure_type: ExposureType | None) -> dict[str, Any]:
 
 
 def _user_layers(
-    config: str | Path | None, params: Mapping[str, Mapping[str, Any]] | None, *, skip: Iterable[str], save: Iterable[str]
+    config: str | Path | None,
+    params: Mapping[str, Mapping[str, Any]] | None,
+    *,
+    skip: Iterable[str],
+    save: Iterable[str],
 ) -> tuple[Layer, ...]:
     layers = []
     if config is not None:
@@ -300,7 +320,9 @@ def read_config(path: str | Path) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", cure="check the path after -c") from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", cure="write tables like [jump] with name = value") from None
+        raise UsageError(
+            f"{path} is not valid TOML: {error}", cure="write tables like [jump] with name = value"
+        ) from None
     loose = [key for key, value in content.items() if not isinstance(value, dict)]
     if loose:
         raise UsageError(f"'{loose[0]}' stands outside a table", where=str(path), cure="put it under [step]")
@@ -332,7 +354,7 @@ def _link_state(nodes: list[Node], metas: Mapping[str, Any]) -> None:
             groups.setdefault(key, []).append(node)
     for group in groups.values():
         group.sort(key=lambda node: metas[node.id].keyword("EXPSTART") or 0.0)
-        for earlier, later in zip(group, group[1:], strict=False):
+        for earlier, later in pairwise(group):
             later.state_from = earlier.id
             later.after = (*later.after, earlier.id)
     order = {node.id: number for number, node in enumerate(nodes)}

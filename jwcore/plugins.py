@@ -25,7 +25,16 @@ import pluggy
 
 from jwcore import hookspecs
 from jwcore.declare import (
-    STAGE_MARK, STEP_MARK, WRAPPER_MARK, Detector, ExposureType, Stage, StepInfo, WrapperInfo, matches, specificity,
+    STAGE_MARK,
+    STEP_MARK,
+    WRAPPER_MARK,
+    Detector,
+    ExposureType,
+    Stage,
+    StepInfo,
+    WrapperInfo,
+    matches,
+    specificity,
 )  # fmt: skip
 from jwcore.distributions import FIRST_PARTY, GROUP
 from jwcore.errors import JwcalError, PluginError, UsageError
@@ -130,7 +139,7 @@ class _Hooks(pluggy.PluginManager):
             return super().parse_hookimpl_opts(plugin, name)
         return {
             "wrapper": wrapper is not None, "hookwrapper": False, "optionalhook": False,
-            "tryfirst": False, "trylast": False, "specname": (step or wrapper).stage,
+            "tryfirst": False, "trylast": False, "specname": (step or wrapper).stage,  # type: ignore[union-attr]
         }  # fmt: skip
 
 
@@ -169,9 +178,11 @@ class Plugins:
         stages = [getattr(function, STAGE_MARK) for function in own.values()]
         for declared in stages:
             if declared.name in self.stages:
-                raise PluginError(f"stage {declared.name} exists already", where=module.__name__, cure="rename the stage")
+                raise PluginError(
+                    f"stage {declared.name} exists already", where=module.__name__, cure="rename the stage"
+                )
         if own:
-            self._hooks.add_hookspecs(types.SimpleNamespace(**own))
+            self._hooks.add_hookspecs(type("Stages", (), own))
         self.stages.update({declared.name: declared for declared in stages})
         return stages
 
@@ -263,9 +274,8 @@ class Plugins:
                 self._wrappers.setdefault(info.stage, []).append(Wrapping(plugin, info))
 
     def _forget(self, plugin: Plugin) -> None:
-        for table in (self._implementations, self._wrappers):
-            for stage in table:
-                table[stage] = [item for item in table[stage] if item.plugin is not plugin]  # type: ignore[attr-defined]
+        self._implementations = {s: [i for i in found if i.plugin is not plugin] for s, found in self._implementations.items()}
+        self._wrappers = {s: [w for w in found if w.plugin is not plugin] for s, found in self._wrappers.items()}
         if plugin.module is not None:
             own = plugin.module.__name__
             self.stages = {n: s for n, s in self.stages.items() if s.function.__module__ != own}
@@ -296,9 +306,7 @@ class Plugins:
         active = [i for i in found if i.plugin.active]
         if not active:
             self.load_rest()
-            active = [
-                i for i in self.implementations(stage) if not i.info.alternative and matches(i.info.where, meta)
-            ]
+            active = [i for i in self.implementations(stage) if not i.info.alternative and matches(i.info.where, meta)]
         if not active:
             return None
         ranks = {i.key: (i.plugin.named and not i.plugin.first_party, *specificity(i.info.where)) for i in active}
@@ -321,7 +329,11 @@ class Plugins:
             raise unknown_name(f"--use {stage}={wanted}", wanted, known or ["nothing implements this stage"])
         fitting = [i for i in named if matches(i.info.where, meta)]
         if not fitting:
-            raise UsageError(f"{wanted} does not apply to this exposure", where=f"--use {stage}", cure=f"its where: {dict(named[0].info.where)}")
+            raise UsageError(
+                f"{wanted} does not apply to this exposure",
+                where=f"--use {stage}",
+                cure=f"its where: {dict(named[0].info.where)}",
+            )
         ranked = sorted(fitting, key=lambda i: (i.info.name == stage, *specificity(i.info.where)), reverse=True)
         return ranked[0]
 
@@ -367,7 +379,14 @@ class Plugins:
     def _with_own_stages(self, recipe: Recipe) -> Recipe:
         for declared in self.stages.values():
             if declared.after or declared.before or declared.instead_of:
-                owner = next((p for p in self.plugins.values() if p.module and p.module.__name__ == declared.function.__module__), None)
+                owner = next(
+                    (
+                        p
+                        for p in self.plugins.values()
+                        if p.module and p.module.__name__ == declared.function.__module__
+                    ),
+                    None,
+                )
                 if owner is None or owner.active:
                     recipe = recipe.with_stage(declared)
         return recipe

@@ -7,11 +7,11 @@ step that returns a mapping ends its stream and starts one stream for each name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jwcore.declare import Stage, Where, normalise_where
+from jwcore.declare import Stage, normalise_where
 from jwcore.errors import UsageError
 from jwcore.params import Params
 
@@ -145,7 +145,7 @@ class Recipe:
     name: str
     entries: tuple[Entry, ...]
     saves: Mapping[str, Any]
-    where: Where = field(default_factory=dict)
+    where: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     takes: str = "exposure"
     makes: str = SCIENCE
@@ -157,7 +157,9 @@ class Recipe:
         labels = [step.label for step in self.steps()]
         doubles = {label for label in labels if labels.count(label) > 1}
         if doubles:
-            raise UsageError(f"recipe {self.name} uses the label {sorted(doubles)[0]} twice", cure="give each Step a label")
+            raise UsageError(
+                f"recipe {self.name} uses the label {sorted(doubles)[0]} twice", cure="give each Step a label"
+            )
 
     def steps(self) -> Iterator[Step]:
         """Iterate over all steps, inside branches and fan-outs too, in order."""

@@ -14,7 +14,11 @@ from jwcore.plugins import Selection
 
 
 def replay(
-    product: str | Path, *, output_dir: str | Path | None, input_dir: str | Path | None = None, references: str | None = None
+    product: str | Path,
+    *,
+    output_dir: str | Path | None,
+    input_dir: str | Path | None = None,
+    references: str | None = None,
 ) -> Plan:
     """Plan the last run of a product again.
 
@@ -81,7 +85,9 @@ def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _selection(settings: dict[str, Any]) -> Selection:
     """Rebuild the selection; one-file plugins come back from their recorded source."""
     recorded = settings["selection"]
-    use = {e["stage"]: e["implementation"] for e in settings["entries"] if e.get("implementation") and e["action"] == "run"}
+    use = {
+        e["stage"]: e["implementation"] for e in settings["entries"] if e.get("implementation") and e["action"] == "run"
+    }
     base = Selection(named=tuple(recorded["named"]), use={s: k for s, k in use.items() if s in recorded["use"]})
     files = {}
     for name in recorded["named"]:

@@ -61,7 +61,13 @@ class Result:
         found: list[Path] = []
         for outcome in self.outcomes.values():
             for product in outcome.products.values():
-                items = product if isinstance(product, list) else list(product.values()) if isinstance(product, dict) else [product]
+                items = (
+                    product
+                    if isinstance(product, list)
+                    else list(product.values())
+                    if isinstance(product, dict)
+                    else [product]
+                )
                 found += [Path(item.path) for item in items if isinstance(item, ProductRef)]
         return found
 
@@ -169,9 +175,7 @@ class _Work:
             return done
         log.info("%s", node.id)
         state = upstream.get((node.state_from, "state"))
-        return NodeRunner(
-            self.plan, node, self.plugins, upstream=upstream, state=state, progress=self.progress
-        ).run()
+        return NodeRunner(self.plan, node, self.plugins, upstream=upstream, state=state, progress=self.progress).run()
 
 
 def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:
@@ -216,7 +220,9 @@ def _spill(plan: Plan, scratch: str) -> Plan:
 def _spilled(source: Source, scratch: str, node: Node) -> Source:
     if source.object is None:
         return source
-    path = models.write(source.object, Path(scratch) / f"{id(source.object)}" / (source.object.meta.filename or f"{node.base}.fits"))
+    path = models.write(
+        source.object, Path(scratch) / f"{id(source.object)}" / (source.object.meta.filename or f"{node.base}.fits")
+    )
     return replace(source, path=str(path), object=None)
 
 
@@ -226,7 +232,9 @@ def _make_folder(folder: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}", where="-o", cure="choose another folder") from None
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror}", where="-o", cure="choose another folder"
+        ) from None
 
 
 def _open(product: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jwcore.params import Params, param
 from jwcore.recipes import Recipe, Save, Step
 
@@ -21,7 +23,7 @@ _FIT = (
 _COMMON = tuple(Step(s) for s in ("charge_migration", "jump", "picture_frame", "clean_flicker_noise", "persistence"))
 
 
-def detector1(*stages: str, where: dict[str, str]) -> Recipe:
+def detector1(*stages: str, where: Mapping[str, str]) -> Recipe:
     """Make the stage-1 recipe from an instrument's own stages, followed by the part that all instruments share."""
     return Recipe(
         "detector1",
@@ -41,7 +43,7 @@ NEAR_INFRARED_STAGES = (
 """Stage-1 stages of the near-infrared detectors, up to the dark current."""
 
 
-def image2(*, where: dict[str, str]) -> Recipe:
+def image2(*, where: Mapping[str, str]) -> Recipe:
     """Make the stage-2 recipe of imaging modes."""
     return Recipe(
         "image2",
@@ -59,7 +61,7 @@ def image2(*, where: dict[str, str]) -> Recipe:
     )
 
 
-def image3(*, where: dict[str, str]) -> Recipe:
+def image3(*, where: Mapping[str, str]) -> Recipe:
     """Make the stage-3 recipe of direct imaging."""
     return Recipe(
         "image3",

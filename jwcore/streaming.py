@@ -135,7 +135,9 @@ class Pass:
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """Iterate over the limits of pieces that keep the run under the cap."""
-        size = sum(getattr(self.exposure, name).nbytes for name in self.exposure.arrays() if _framed(self.exposure, name))
+        size = sum(
+            getattr(self.exposure, name).nbytes for name in self.exposure.arrays() if _framed(self.exposure, name)
+        )
         factor = 2.0 + max((step.scratch for step in self.steps), default=0.0)
         one = max(1.0, size * factor / self.length)
         height = max(1, int((self.max_memory - BASE_BYTES) / one) - 2 * self.halo)
@@ -152,7 +154,13 @@ class Pass:
             elif self._rows:
                 setattr(piece, name, self._rows_of(name, array, first, last))
             else:
-                setattr(piece, name, np.array(array[first:last]) if array.ndim == len(whole.shape) or name == "zeroframe" else array.copy())
+                setattr(
+                    piece,
+                    name,
+                    np.array(array[first:last])
+                    if array.ndim == len(whole.shape) or name == "zeroframe"
+                    else array.copy(),
+                )
         self._describe(piece, first, last)
         return piece
 

@@ -88,7 +88,11 @@ def test_modules_stay_short(path):
 
 def test_the_framework_stays_small():
     """The machinery that decides and runs; models and references, which read and write files, have a budget of their own."""
-    machinery = [p for p in modules(CORE) if not any(room in p.parts for room in (*OUTSIDE_THE_FRAMEWORK, "models", "references"))]
+    machinery = [
+        p
+        for p in modules(CORE)
+        if not any(room in p.parts for room in (*OUTSIDE_THE_FRAMEWORK, "models", "references"))
+    ]
     assert _code_lines(machinery) < FRAMEWORK_LIMIT
     assert _code_lines(modules(CORE / "models", CORE / "references")) < FRAMEWORK_LIMIT
 
@@ -139,8 +143,8 @@ def test_planning_loads_nothing_heavy(tmp_path):
 import numpy as np
 from jwcore import models, planner
 from jwcore.testing import tiny_image
-models.write(tiny_image(), {str(tmp_path / 'x_rate.fits')!r})
-planner.plan({str(tmp_path / 'x_rate.fits')!r}, "image2", references="none")
+models.write(tiny_image(), {str(tmp_path / "x_rate.fits")!r})
+planner.plan({str(tmp_path / "x_rate.fits")!r}, "image2", references="none")
 """
     heavy = {"numba", "gwcs", "photutils", "asdf", "tweakwcs", "drizzle", "scipy"}
     assert not heavy & loaded_after(code)

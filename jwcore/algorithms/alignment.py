@@ -2,15 +2,16 @@
 
 Matching (`tweakwcs.XYXYMatch`), the clipped linear fit (`tweakwcs.linearfit`) and the correction of the gWCS
 (`tweakwcs.JWSTWCSCorrector`) are those of tweakwcs. What is decided here is which images are fitted to what, in which
-order, and whether a fit is to be believed. The images' own WCSes are never changed: the outcome is in `AlignImage.wcs`.
+order, and whether a fit is to be believed. The WCSes that come in are never changed; the outcome is in `AlignImage.wcs`.
 
-Images that share a pointing (all detectors of one exposure) form a group and get one common correction: a point X in the
-tangent plane (arcsec) becomes A X + shift, where A is the identity, a rotation, a rotation with a scale, or any matrix.
+Images that share a pointing (all detectors of one exposure) form a group and get one common correction: a point X in
+the tangent plane (arcsec) becomes A X + shift, where A is the identity, a rotation, a rotation with a scale, or any
+matrix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,7 +131,7 @@ class Fit:
     mae: float
 
 
-@dataclass
+@dataclass(eq=False)
 class AlignImage:
     """One image with its sources.
 
@@ -153,6 +154,8 @@ class AlignImage:
         What happened; other texts are reasons why it was not aligned.
     fit : Fit or None
         The last fit of its group.
+    corrected : bool
+        Whether ``wcs`` is a new one.
     """
 
     wcs: Any
@@ -165,6 +168,7 @@ class AlignImage:
     name: str = ""
     status: str = "unaligned"
     fit: Fit | None = None
+    corrected: bool = False
     _corrector: Any = field(default=None, repr=False)
 
     @property
@@ -192,7 +196,7 @@ class AlignImage:
         """Put a correction, given in the tangent plane of another corrector, into the WCS."""
         own = plane is self.corrector
         self.corrector.set_correction(matrix, shift, ref_tpwcs=None if own else plane)
-        self.wcs = self.corrector.wcs
+        self.wcs, self.corrected = self.corrector.wcs, True
 
 
 def align_relative(
@@ -231,7 +235,7 @@ def align_relative(
     order = _Order(usable, by_overlap=expand and not keep_order and len(usable) > 2)
     reference = _group_positions(order.first())
     _mark(order.done[0], "reference")
-    while (group := order.next()) is not None:
+    for group in order.rest():
         unmatched = _fit_group(group, reference, settings)
         if expand and unmatched is not None:
             reference = Positions.joined([reference, unmatched])
@@ -368,12 +372,13 @@ class _Before:
 
     def __init__(self, image: AlignImage):
         self.image = image
-        self.wcs = image.wcs
+        self.wcs, self.corrected = image.wcs, image.corrected
         self.corners = image.corners()
 
     def restore(self) -> None:
         """Give the image its WCS back."""
-        self.image.wcs, self.image.fit, self.image._corrector = self.wcs, None, None
+        self.image.wcs, self.image.corrected = self.wcs, self.corrected
+        self.image.fit = self.image._corrector = None
 
 
 def _accept(before: Sequence[_Before], settings: AlignSettings) -> None:
@@ -409,7 +414,7 @@ def _near(catalog: Positions, corners: NDArray[np.float64], *, margin: float) ->
 
 
 def _vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors, shape (n, 3), of sky positions in degrees."""
+    """Turn sky positions in degrees into unit vectors, shape (n, 3)."""
     lon, lat = np.deg2rad(ra), np.deg2rad(dec)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
@@ -424,7 +429,7 @@ class _Order:
         self._outlines = {id(group): [image.corners() for image in group] for group in groups} if by_overlap else {}
 
     def first(self) -> Group:
-        """The reference: of the pair that overlaps most, the one that overlaps more with all others."""
+        """Take the reference: of the pair that overlaps most, the one that overlaps more with all others."""
         chosen = 0
         if self.by_overlap:
             n = len(self.waiting)
@@ -434,22 +439,22 @@ class _Order:
         self.done.append(self.waiting.pop(chosen))
         return self.done[0]
 
-    def next(self) -> Group | None:
-        """The group that comes next; None after the last."""
-        if not self.waiting:
-            return None
-        chosen = 0
-        if self.by_overlap:
-            areas = [sum(self._area(group, other) for other in self.done) for group in self.waiting]
-            chosen = int(np.argmax(areas))
-        self.done.append(self.waiting.pop(chosen))
-        return self.done[-1]
+    def rest(self) -> Iterator[Group]:
+        """Take the other groups one by one; one that could not be aligned does not attract others."""
+        while self.waiting:
+            chosen = 0
+            if self.by_overlap:
+                anchors = [group for group in self.done if group[0].status in ("reference", "aligned")]
+                areas = [sum(self._area(group, anchor) for anchor in anchors) for group in self.waiting]
+                chosen = int(np.argmax(areas))
+            self.done.append(self.waiting.pop(chosen))
+            yield self.done[-1]
 
     def _overlap(self, i: int, j: int) -> float:
         return self._area(self.waiting[i], self.waiting[j])
 
     def _area(self, a: Group, b: Group) -> float:
-        """Common area of two groups in steradians."""
+        """Return the common area of two groups in steradians."""
         from jwcore.algorithms.footprint import sky_area, sky_intersection
 
         return sum(

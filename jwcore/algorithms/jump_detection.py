@@ -183,7 +183,7 @@ def detect_iterative(ramp, groupdq, gain, variance, pairs, network, thresholds, 
         Number of columns handled together.
     """
     for row in prange(ramp.shape[2]):
-        _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, row, block)
+        _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, np.int64(row), block)
 
 
 @kernel

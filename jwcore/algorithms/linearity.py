@@ -161,10 +161,10 @@ def _identity(coefficients, x):
 def _polynomial(coefficients, values, result):
     """Evaluate one polynomial per column by Horner's rule; ``result`` must not be ``values``."""
     order = coefficients.shape[0]
-    top = coefficients[order - 1]
+    highest, next_term = coefficients[order - 1], coefficients[order - 2]
     for x in range(values.size):
-        result[x] = top[x]
-    for k in range(order - 2, -1, -1):
+        result[x] = highest[x] * values[x] + next_term[x]
+    for k in range(order - 3, -1, -1):
         term = coefficients[k]
         for x in range(values.size):
             result[x] = result[x] * values[x] + term[x]
@@ -173,7 +173,8 @@ def _polynomial(coefficients, values, result):
 @kernel
 def _keep_saturated(linear, flags, row):
     for x in range(row.size):
-        row[x] = row[x] if flags[x] & np.uint8(dq.SATURATED) else linear[x]
+        measured, corrected = row[x], linear[x]  # both loaded, so that the choice is a vector select
+        row[x] = measured if flags[x] & np.uint8(dq.SATURATED) else corrected
 
 
 @kernel

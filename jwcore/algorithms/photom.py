@@ -85,12 +85,12 @@ def power_law_change(time: float, *, t0: float, year1value: float, tsoft: float,
     return year1value * float(base**alpha) if base > 0 else float("nan")
 
 
-TIME_TABLES: dict[str, Callable[..., float]] = {
-    "TIMECOEFF_LINEAR": linear_change,
-    "TIMECOEFF_EXPONENTIAL": exponential_change,
-    "TIMECOEFF_POWERLAW": power_law_change,
+TIME_TABLES: dict[str, tuple[Callable[..., float], tuple[str, ...]]] = {
+    "TIMECOEFF_LINEAR": (linear_change, ("t0", "lossperyear")),
+    "TIMECOEFF_EXPONENTIAL": (exponential_change, ("t0", "amplitude", "tau", "const")),
+    "TIMECOEFF_POWERLAW": (power_law_change, ("t0", "year1value", "tsoft", "alpha")),
 }
-"""Table extension of a PHOTOM reference -> the change with time that its rows describe."""
+"""Table extension of a PHOTOM reference -> the change with time that its rows describe, and their columns."""
 
 
 def sensitivity(tables: Mapping[str, np.ndarray], *, time: float, settings: Mapping[str, str | None]) -> float:
@@ -114,8 +114,8 @@ def sensitivity(tables: Mapping[str, np.ndarray], *, time: float, settings: Mapp
     for name, table in tables.items():
         row = select_row(table, settings=settings)
         if row is not None:
-            values = {key: value for key, value in row.items() if key not in KEY_COLUMNS}
-            product *= TIME_TABLES[name](time, **values)
+            change, columns = TIME_TABLES[name]
+            product *= change(time, **{column: row[column] for column in columns})
     return product
 
 

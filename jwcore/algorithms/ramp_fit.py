@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jwcore.algorithms.dq import DO_NOT_USE, SATURATED
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
-from jwcore.algorithms.ramp_fit_rows import Plan, Ramps, Rates, fit_rows
+from jwcore.algorithms.ramp_fit_rows import Ramps, Rates, Tables, Times, fit_rows
 from jwcore.algorithms.ramp_fit_segments import difference_coefficients, weight_powers
 
 __all__ = ["RampFit", "Rates", "fit_ramps"]
@@ -81,35 +81,12 @@ def fit_ramps(
         partial variances.
     """
     ngroups = data.shape[1]
-    added = _added_flags(ngroups, firstgroup, lastgroup)
-    usable = usable_groups(groupdq) & (added == 0)
-    first, last = _window(usable) if trim_unusable and ngroups > 1 else (0, ngroups)
-    if last - first < min(ngroups, 2) or np.all(groupdq[:, first] & SATURATED):
+    usable = usable_groups(groupdq) & _inside(ngroups, firstgroup, lastgroup)
+    first, end = _window(usable) if trim_unusable and ngroups > 1 else (0, ngroups)
+    if end - first < min(ngroups, 2) or np.all(groupdq[:, first] & SATURATED):
         return None
-    hull = _hull(usable)
-    lengths = hull[:, 1] - hull[:, 0]
-    tables, table = np.unique(lengths, return_inverse=True)
-    networks = [median_network(max(length - 1, 0)) for length in tables]
-    ends = np.cumsum([len(network) for network in networks])
-    coefficients = np.zeros((len(tables), max(tables.max() - 1, 1), 6), np.float32)
-    for index, length in enumerate(tables):
-        if length > 1:
-            coefficients[index, : length - 1] = difference_coefficients(length)
-    plan = Plan(
-        group_time=float(group_time),
-        frame_time=float(frame_time),
-        first_group_time=0.5 * (nframes + 1) * float(frame_time),
-        suppress_one_group=suppress_one_group,
-        first=first,
-        last=last,
-        added_flags=added,
-        hull=hull,
-        table=table,
-        coefficients=coefficients,
-        networks=np.concatenate(networks),
-        network_range=np.column_stack([np.concatenate([[0], ends[:-1]]), ends]),
-        powers=weight_powers(ngroups),
-    )
+    tables = _tables(usable[:, first:end], (first, end), _inside(ngroups, firstgroup, lastgroup)[first:end])
+    times = Times(float(group_time), float(frame_time), 0.5 * (nframes + 1) * float(frame_time), suppress_one_group)
     ramps = Ramps(
         data=data,
         groupdq=groupdq,
@@ -117,23 +94,20 @@ def fit_ramps(
         gain=gain,
         noise=readnoise * gain / np.float32(np.sqrt(2 * nframes)),
         dark=np.zeros((1, data.shape[3]), np.float32) if dark is None else dark,
-        zeroframe=np.empty((0, 0, 0), np.float32) if zeroframe is None else zeroframe,
+        zeroframe=np.zeros((1, 1, 1), np.float32) if zeroframe is None else zeroframe,
     )
     fit = _allocate(data.shape)
-    block = min(max(_BLOCK_BYTES // (4 * coefficients.shape[1]) // 16 * 16, 16), 256)
-    fit_rows(ramps, plan, block, fit.integrations, fit.exposure)
+    block = min(max(_BLOCK_BYTES // (4 * tables.coefficients.shape[1]) // 16 * 16, 16), 256)
+    fit_rows(ramps, times, tables, block, fit.integrations, fit.exposure)
     return fit
 
 
-def _added_flags(ngroups: int, firstgroup: int | None, lastgroup: int | None) -> np.ndarray:
-    """Flag the groups outside firstgroup..lastgroup."""
-    added = np.zeros(ngroups, np.uint8)
-    first = max(firstgroup or 0, 0)
-    last = ngroups - 1 if lastgroup is None else min(lastgroup, ngroups - 1)
-    if first < last:
-        added[:first] = DO_NOT_USE
-        added[last + 1 :] = DO_NOT_USE
-    return added
+def _inside(ngroups: int, firstgroup: int | None, lastgroup: int | None) -> np.ndarray:
+    """Tell which groups lie within firstgroup..lastgroup; all of them if that is no range."""
+    groups = np.arange(ngroups)
+    first = firstgroup or 0
+    last = ngroups - 1 if lastgroup is None else lastgroup
+    return (groups >= first) & (groups <= last) if first < last else np.ones(ngroups, bool)
 
 
 def _window(usable: np.ndarray) -> tuple[int, int]:
@@ -141,14 +115,36 @@ def _window(usable: np.ndarray) -> tuple[int, int]:
     used = usable.any(axis=0)
     if not used.any():
         return 0, 0
-    return int(np.argmax(used)), len(used) - (not used[-1])
+    return int(np.argmax(used)), len(used) - int(not used[-1])
 
 
-def _hull(usable: np.ndarray) -> np.ndarray:
-    """First and end (exclusive) of the usable groups of each integration; 0, 0 if there are none."""
-    first = np.argmax(usable, axis=1)
-    end = usable.shape[1] - np.argmax(usable[:, ::-1], axis=1)
-    return np.where(usable.any(axis=1)[:, None], np.column_stack([first, end]), 0)
+def _tables(usable: np.ndarray, window: tuple[int, int], inside: np.ndarray) -> Tables:
+    """Tabulate what depends on the usable groups (nints, ngroups) within the window alone."""
+    ngroups = usable.shape[1]
+    begin = np.argmax(usable, axis=1)
+    end = ngroups - np.argmax(usable[:, ::-1], axis=1)
+    hull = np.where(usable.any(axis=1)[:, None], np.column_stack([begin, end]), 0)
+    lengths, choice = np.unique(hull[:, 1] - hull[:, 0], return_inverse=True)
+    networks = [median_network(max(length - 1, 0)) for length in lengths]
+    ends = np.cumsum([len(network) for network in networks])
+    coefficients = np.zeros((len(lengths), max(lengths.max() - 1, 1), 6), np.float32)
+    for index, length in enumerate(lengths):
+        if length > 1:
+            coefficients[index, : length - 1] = difference_coefficients(length)
+    kept_flags = np.full(ngroups, 0xFF, np.uint8)
+    if window[0] > 0:
+        kept_flags[0] &= ~np.uint8(JUMP_DET)  # a jump into the first group that is left disturbs nothing
+    return Tables(
+        window=np.array(window),
+        kept_flags=kept_flags,
+        added_flags=np.where(inside, 0, DO_NOT_USE).astype(np.uint8),
+        hull=hull,
+        choice=choice,
+        coefficients=coefficients,
+        networks=np.concatenate(networks),
+        network_range=np.column_stack([np.concatenate([[0], ends[:-1]]), ends]),
+        powers=weight_powers(ngroups),
+    )
 
 
 def _allocate(shape: tuple[int, ...]) -> RampFit:

@@ -1,7 +1,10 @@
 """Kernel that fits all ramps of an exposure, row by row.
 
-Undisturbed ramps, by far the most, are fitted in blocks of columns: their weighted slope is a fixed linear combination of differences. Ramps with
-a flag go through the exact code of `jwcore.algorithms.ramp_fit_segments`. Median rates come from a sorting network for all ramps.
+Undisturbed ramps, by far the most, are fitted in blocks of columns: their weighted slope is a fixed linear combination of differences. Disturbed ramps
+go through the exact code of `jwcore.algorithms.ramp_fit_segments`. Median rates come from a sorting network for all ramps.
+
+The photon noise is taken from the median rate over all integrations, so each row is passed twice while it is in the cache: for rates, then for
+variances and disturbed ramps.
 """
 
 from typing import NamedTuple
@@ -11,63 +14,72 @@ import numpy as np
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 from jwcore.algorithms.dq import CHARGELOSS, DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, PERSISTENCE, SATURATED
 from jwcore.algorithms.medians import median_columns
-from jwcore.algorithms.ramp_fit_segments import read_weight, segment_sums, snr_class, total_variance
+from jwcore.algorithms.ramp_fit_segments import read_weight, segment_sums, snr_class
 
-__all__ = ["Plan", "Ramps", "Rates", "fit_rows", "prepare_ramp"]
+__all__ = ["Ramps", "Rates", "Tables", "Times", "fit_rows", "prepare_ramp"]
 
 
 class Ramps(NamedTuple):
-    """Input arrays: float32 (nints, ngroups, ny, nx) or (ny, nx), flags unsigned."""
+    """
+    Input arrays.
+
+    Shapes are (nints, ngroups, ny, nx) or (ny, nx) for an exposure, (ngroups, nx) or (nx,) for a row of an integration.
+    """
 
     data: np.ndarray
-    """Linear ramps, DN."""
+    """Linear ramps, DN, float32."""
     groupdq: np.ndarray
     """Group flags, uint8."""
     pixeldq: np.ndarray
     """Pixel flags, uint32."""
     gain: np.ndarray
-    """Gain, electron/DN."""
+    """Gain, electron/DN, float32."""
     noise: np.ndarray
-    """Read noise of a group, electron."""
+    """Read noise of a group, electron, float32."""
     dark: np.ndarray
-    """Average dark rate, added to the rate that the photon noise is taken from."""
+    """Average dark rate, added to the rate that the photon noise is taken from, float32."""
     zeroframe: np.ndarray
-    """First frames, DN (nints, ny, nx); size 0 when there are none."""
+    """First frames (nints, ny, nx), DN, float32; 0 where there is none."""
 
 
-class Plan(NamedTuple):
-    """What is the same for all pixels."""
+class Times(NamedTuple):
+    """Times, s, and what to do with ramps of a single good group."""
 
-    group_time: float
-    """Seconds between groups."""
-    frame_time: float
-    """Seconds between frames."""
-    first_group_time: float
-    """Mean time since the reset of the frames in the first group, s."""
+    group: float
+    """From group to group."""
+    frame: float
+    """From frame to frame."""
+    first_group: float
+    """Mean time since the reset of the frames in the first group."""
     suppress_one_group: bool
     """Give up ramps with a single good group."""
-    first: int
-    """First group to look at."""
-    last: int
-    """End (exclusive) of the groups to look at."""
+
+
+class Tables(NamedTuple):
+    """What is the same for all pixels; groups are counted within the window."""
+
+    window: np.ndarray
+    """First and end (exclusive) group to look at, int (2,)."""
+    kept_flags: np.ndarray
+    """Flags of each group that count, uint8 (ngroups,)."""
     added_flags: np.ndarray
     """Flags to add to each group, uint8 (ngroups,)."""
     hull: np.ndarray
     """First and end (exclusive) of the groups that have usable pixels, int (nints, 2)."""
-    table: np.ndarray
-    """Which of the tables serves each integration, int (nints,)."""
+    choice: np.ndarray
+    """Which of the tables by length serves each integration, int (nints,)."""
     coefficients: np.ndarray
-    """`difference_coefficients`, float32 (tables, longest, 6)."""
+    """`difference_coefficients` by length, float32 (lengths, longest - 1, 6)."""
     networks: np.ndarray
     """Comparators of all median networks, one after the other, int32 (m, 2)."""
     network_range: np.ndarray
-    """First and end (exclusive) comparator of each network, int (tables, 2)."""
+    """First and end (exclusive) comparator of the network of each length, int (lengths, 2)."""
     powers: np.ndarray
     """`weight_powers`, float64 (6, ngroups)."""
 
 
 class Rates(NamedTuple):
-    """Output arrays: DN/s, float32; flags uint32. Integrations have a leading axis."""
+    """Output arrays, DN/s, float32, flags uint32; shape ([nints,] ny, nx) or, for a row, (nx,)."""
 
     slope: np.ndarray
     err: np.ndarray
@@ -97,11 +109,20 @@ class _Pixel(NamedTuple):
     stops: np.ndarray
 
 
+class _Sums(NamedTuple):
+    """Sums over the segments of all integrations, and numbers, for a row of pixels."""
+
+    rate: np.ndarray  # median rates
+    rates: np.ndarray  # number of median rates
+    weight: np.ndarray
+    weighted_slope: np.ndarray
+    flux_factor: np.ndarray
+    read: np.ndarray  # weights with the groups that lost charge
+
+
 _UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
-_DO_NOT_USE = np.uint8(DO_NOT_USE)
 _SATURATED = np.uint8(SATURATED)
 _JUMP = np.uint8(JUMP_DET)
-_NOT_JUMP = np.uint8(0xFF & ~JUMP_DET)
 _NOT_PERSISTENCE = np.uint8(0xFF & ~PERSISTENCE)
 _CHARGELOSS = np.uint8(CHARGELOSS)
 _NOT_CHARGELOSS = np.uint8(0xFF & ~(CHARGELOSS | DO_NOT_USE))
@@ -113,237 +134,246 @@ _LARGEST_VARIANCE = 1e6  # beyond, nothing is known
 
 
 @kernel
-def _load_block(ramps, plan, integration, row, start, width, block):
+def _row_of_ramps(ramps, window, integration, row):
+    """Views of one row of one integration, with the groups of the window."""
+    first, end = window
+    return Ramps(
+        ramps.data[integration, first:end, row],
+        ramps.groupdq[integration, first:end, row],
+        ramps.pixeldq[row],
+        ramps.gain[row],
+        ramps.noise[row],
+        ramps.dark[row % ramps.dark.shape[0]],
+        ramps.zeroframe[integration % ramps.zeroframe.shape[0], row % ramps.zeroframe.shape[1]],
+    )
+
+
+@kernel
+def _row_of_rates(rates, integration, row):
+    """Views of one row of one integration."""
+    return Rates(
+        rates.slope[integration, row],
+        rates.err[integration, row],
+        rates.dq[integration, row],
+        rates.var_poisson[integration, row],
+        rates.var_rnoise[integration, row],
+    )
+
+
+@kernel
+def _load_block(data, groupdq, hull, start, width, block):
     """Fill differences, flags and numbers of unusable differences of a block."""
+    first, stop = hull
     end = start + width
-    first, stop = plan.hull[integration]
-    block.unusable[:] = 0
+    unusable = block.unusable
+    unusable[:] = 0
     block.seen[:] = 0
     block.outside[:] = 0
-    for group in range(plan.first, plan.last):
-        flags = ramps.groupdq[integration, group, row, start:end]
+    for group in range(groupdq.shape[0]):
+        flags = groupdq[group, start:end]
         collected = block.seen if first <= group < stop else block.outside
         for column in range(width):
             collected[column] |= flags[column]
     for group in range(first, stop - 1):
-        earlier = ramps.data[integration, group, row, start:end]
-        later = ramps.data[integration, group + 1, row, start:end]
-        earlier_dq = ramps.groupdq[integration, group, row, start:end]
-        later_dq = ramps.groupdq[integration, group + 1, row, start:end]
+        earlier = data[group, start:end]
+        later = data[group + 1, start:end]
+        earlier_dq = groupdq[group, start:end]
+        later_dq = groupdq[group + 1, start:end]
         step = block.steps[group - first]
         for column in range(width):
             difference = later[column] - earlier[column]
             spoilt = (earlier_dq[column] | later_dq[column]) & _UNUSABLE | later_dq[column] & _JUMP
             good = spoilt == 0 and abs(difference) < _INFINITY
-            replacement = _INFINITY if block.unusable[column] & 1 == 0 else -_INFINITY
+            replacement = _INFINITY if unusable[column] & 1 == 0 else -_INFINITY
             step[column] = difference if good else replacement
-            block.unusable[column] += not good
+            unusable[column] += not good
 
 
 @kernel
-def _fit_block(ramps, plan, integration, row, start, width, block):
-    """Find slopes and medians of a block that `_load_block` filled, DN per group."""
-    first, stop = plan.hull[integration]
-    pairs = stop - first - 1
-    if pairs < 1:
-        block.medians[:] = np.nan
-        return
-    low = ramps.data[integration, first, row, start : start + width]
-    high = ramps.data[integration, stop - 1, row, start : start + width]
-    gain = ramps.gain[row, start : start + width]
-    noise = ramps.noise[row, start : start + width]
-    for column in range(width):
-        block.classes[column] = snr_class(high[column] - low[column], gain[column], noise[column])
-    coefficients = plan.coefficients[plan.table[integration]]
-    block.slopes[:] = 0
-    for pair in range(pairs):
-        step = block.steps[pair]
+def _fit_block(steps, rise, gain, noise, coefficients, network, block):
+    """Find slopes and medians of a loaded block, DN per group."""
+    classes, slopes = block.classes, block.slopes
+    for column in range(rise.size):
+        classes[column] = snr_class(rise[column], gain[column], noise[column])
+    slopes[:] = 0
+    for pair in range(steps.shape[0]):
+        step = steps[pair]
         coefficient = coefficients[pair]
-        for column in range(width):
-            block.slopes[column] += coefficient[block.classes[column]] * step[column]
-    begin, end = plan.network_range[plan.table[integration]]
-    median_columns(block.steps[:pairs], plan.networks[begin:end], width, block.unusable, block.medians)
+        for column in range(rise.size):
+            slopes[column] += coefficient[classes[column]] * step[column]
+    median_columns(steps, network, rise.size, block.unusable, block.medians)
 
 
 @kernel
-def prepare_ramp(ramps, plan, integration, row, column, values, flags):
+def prepare_ramp(ramps, times, kept_flags, added_flags, column, values, flags):
     """
     Copy the ramp of one pixel, and decide how to treat a single good group.
 
     Parameters
     ----------
-    ramps, plan : Ramps, Plan
-        Input.
-    integration, row, column : int
+    ramps : Ramps
+        One row of one integration.
+    times : Times
+        Times.
+    kept_flags, added_flags : ndarray of uint8, shape (ngroups,)
+        See `Tables`.
+    column : int
         Which ramp.
-    values, flags : ndarray, shape (plan.last - plan.first,)
+    values, flags : ndarray, shape (ngroups,)
         Receive the ramp (float64, DN) and its flags (uint8).
 
     Returns
     -------
-    float
+    usable : bool
+        False for a single good group, if such ramps are to be given up.
+    time : float
         Exposure time (s) of a single group: the mean time of its frames if it is the first of the integration, that of one frame if the zero frame
         takes its place, else the group time.
     """
     good = 0
-    for group in range(plan.first, plan.last):
-        value = ramps.data[integration, group, row, column]
-        flag = ramps.groupdq[integration, group, row, column] | plan.added_flags[group]
+    for group in range(values.size):
+        value = ramps.data[group, column]
+        flag = ramps.groupdq[group, column] & kept_flags[group] | added_flags[group]
         if not abs(value) < _INFINITY:
-            flag |= _DO_NOT_USE
-        if group == plan.first and group > 0:
-            flag &= _NOT_JUMP  # a jump into the first group that is left disturbs nothing
-        values[group - plan.first] = value
-        flags[group - plan.first] = flag
+            flag |= np.uint8(DO_NOT_USE)
+        values[group] = value
+        flags[group] = flag
         good += flag & _NOT_PERSISTENCE == 0
     if flags.size == 1:
-        return plan.first_group_time
-    if plan.suppress_one_group:
-        if good == 1:
-            flags |= _DO_NOT_USE
-    elif good == 1 and flags[0] & _NOT_PERSISTENCE == 0:
-        return plan.first_group_time
-    elif good == 0 and ramps.zeroframe.size > 0:
-        zero = ramps.zeroframe[integration, row, column]
-        if abs(zero) < _INFINITY and zero != 0:
-            values[0] = zero
-            flags[0] = 0
-            return plan.frame_time
-    return plan.group_time
+        return True, times.first_group
+    if times.suppress_one_group:
+        return good != 1, times.group
+    if good == 1 and flags[0] & _NOT_PERSISTENCE == 0:
+        return True, times.first_group
+    zero = ramps.zeroframe[column % ramps.zeroframe.size]
+    if good == 0 and zero != 0 and abs(zero) < _INFINITY:
+        values[0] = zero
+        flags[0] = 0
+        return True, times.frame
+    return True, times.group
 
 
 @kernel
-def _first_group_rate(ramps, plan, integration, row, column, pixel):
-    """Rate (DN/s) of a ramp without usable differences, from its first group; NaN if that is unusable too."""
-    time = prepare_ramp(ramps, plan, integration, row, column, pixel.values, pixel.flags)
-    return np.nan if pixel.flags[0] & _UNUSABLE else pixel.values[0] / time
-
-
-@kernel
-def _rates_of_row(ramps, plan, integration, row, block, pixel, plain, rate, integrations):
-    """Set slope and flags of the undisturbed ramps of a row, mark them in ``plain``, and add up the rates of all ramps (sum and number)."""
-    nx = ramps.data.shape[3]
-    first, stop = plan.hull[integration]
+def _rates_of_row(ramps, times, tables, integration, block, pixel, plain, sums, rates):
+    """Set slope and flags of the undisturbed ramps, mark them in ``plain``, and add the median rates of all ramps."""
+    first, stop = tables.hull[integration]
+    choice = tables.choice[integration]
+    network = tables.networks[tables.network_range[choice, 0] : tables.network_range[choice, 1]]
+    nx = ramps.gain.size
     for start in range(0, nx, block.seen.size):
-        width = min(block.seen.size, nx - start)
-        _load_block(ramps, plan, integration, row, start, width, block)
-        _fit_block(ramps, plan, integration, row, start, width, block)
-        for column in range(width):
+        end = min(start + block.seen.size, nx)
+        _load_block(ramps.data, ramps.groupdq, (first, stop), start, end - start, block)
+        if stop - first > 1:
+            rise = ramps.data[stop - 1, start:end] - ramps.data[first, start:end]
+            gain, noise = ramps.gain[start:end], ramps.noise[start:end]
+            steps = block.steps[: stop - first - 1]
+            _fit_block(steps, rise, gain, noise, tables.coefficients[choice], network, block)
+        else:
+            block.medians[:] = np.nan
+        for column in range(end - start):
             x = start + column
-            good = stop - first > 1 and block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
-            good = good and block.outside[column] & _SATURATED == 0 and ramps.pixeldq[row, x] & _PIXEL_DO_NOT_USE == 0
-            good = good and ramps.gain[row, x] > 0 and ramps.noise[row, x] > 0
-            plain[integration, x] = good
-            integrations.slope[integration, row, x] = block.slopes[column] / plan.group_time
-            integrations.dq[integration, row, x] = ramps.pixeldq[row, x] | (block.seen[column] | block.outside[column]) & _PROPAGATED
-            median = block.medians[column] / plan.group_time
+            median = block.medians[column] / times.group
             if not median == median:
-                median = _first_group_rate(ramps, plan, integration, row, x, pixel)
-            if median == median:
-                rate[0, x] += median
-                rate[1, x] += 1
+                usable, time = prepare_ramp(ramps, times, tables.kept_flags, tables.added_flags, x, pixel.values, pixel.flags)
+                median = pixel.values[0] / time if usable and pixel.flags[0] & _UNUSABLE == 0 else np.nan
+            known = median == median
+            sums.rate[x] += median if known else 0.0
+            sums.rates[x] += known
+            undisturbed = stop - first > 1 and block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
+            sound = ramps.pixeldq[x] & _PIXEL_DO_NOT_USE == 0 and ramps.gain[x] > 0 and ramps.noise[x] > 0
+            plain[x] = undisturbed and sound and block.outside[column] & _SATURATED == 0
+            rates.slope[x] = block.slopes[column] / times.group
+            rates.dq[x] = ramps.pixeldq[x] | (block.seen[column] | block.outside[column]) & _PROPAGATED
 
 
 @kernel
-def _without_charge_loss(flags):
-    """Re-admit the groups that are left out for charge migration; tell whether there were any."""
-    found = False
-    for group in range(flags.size):
-        if flags[group] & _CHARGELOSS:
-            flags[group] &= _NOT_CHARGELOSS
-            found = True
-    return found
+def _store(rates, column, slope, variance, var_poisson, var_rnoise):
+    """Store one result; variances so large that nothing is known become 0."""
+    rates.slope[column] = slope
+    rates.err[column] = np.sqrt(variance) if variance < _LARGEST_VARIANCE else 0.0
+    rates.var_poisson[column] = var_poisson if var_poisson < _LARGEST_VARIANCE else 0.0
+    rates.var_rnoise[column] = var_rnoise if var_rnoise < _LARGEST_VARIANCE else 0.0
 
 
 @kernel
-def _fit_disturbed(ramps, plan, integration, row, column, flux, pixel, sums, integrations):
+def _finish_plain(ramps, times, length, plain, flux, sums, rates):
+    """Set the variances of undisturbed ramps, and add to the sums."""
+    for column in range(flux.size):
+        gain, noise = ramps.gain[column], ramps.noise[column]
+        chosen = plain[column]
+        weight = read_weight(length, times.group, gain, noise)
+        flux_factor = times.group * gain * (length - 1)
+        poisson = max(flux[column], 0.0) / flux_factor
+        slope = rates.slope[column]
+        _store(rates, column, slope, 1 / weight + poisson, poisson, 1 / weight)
+        sums.weight[column] += weight if chosen else 0.0
+        sums.weighted_slope[column] += weight * slope if chosen else 0.0
+        sums.flux_factor[column] += flux_factor if chosen else 0.0
+        sums.read[column] += weight if chosen else 0.0
+
+
+@kernel
+def _fit_disturbed(ramps, times, tables, column, flux, pixel, sums, rates):
     """Fit one ramp exactly; set its results and add to the sums of its pixel."""
     values, flags, starts, stops = pixel
-    gain, noise = ramps.gain[row, column], ramps.noise[row, column]
-    single_time = prepare_ramp(ramps, plan, integration, row, column, values, flags)
-    lost = ramps.pixeldq[row, column] & _PIXEL_DO_NOT_USE != 0 or flags[0] & _SATURATED != 0 or not gain > 0
-    unusable = True
+    gain, noise = ramps.gain[column], ramps.noise[column]
+    fittable, time = prepare_ramp(ramps, times, tables.kept_flags, tables.added_flags, column, values, flags)
     collected = np.uint8(0)
-    for group in range(flags.size):
-        unusable = unusable and flags[group] & _UNUSABLE != 0
-        collected |= flags[group] & _PROPAGATED
+    charge_loss = np.uint8(0)
+    for flag in flags:
+        collected |= flag & _PROPAGATED
+        charge_loss |= flag & _CHARGELOSS
+    rates.dq[column] = ramps.pixeldq[column] | collected
+    fittable = fittable and gain > 0 and flags[0] & _SATURATED == 0 and ramps.pixeldq[column] & _PIXEL_DO_NOT_USE == 0
 
-    index = (integration, row, column)
-    integrations.dq[index] = ramps.pixeldq[row, column] | collected
-    count, weight, weighted_slope, flux_factor = 0, 0.0, 0.0, 0.0
-    if not (lost or unusable):
-        count, weight, weighted_slope, flux_factor = segment_sums(
-            values, flags, gain, noise, plan.group_time, single_time, plan.powers, starts, stops
+    weight, weighted_slope, flux_factor, information = 0.0, 0.0, 0.0, 0.0
+    if fittable:
+        weight, weighted_slope, flux_factor, information = segment_sums(
+            values, flags, starts, stops, gain, noise, flux, times.group, time, tables.powers
         )
-    if count == 0:
-        integrations.dq[index] |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
-        _store(integrations, index, np.nan, 0.0, 0.0, 0.0)
-        return
-    variance = total_variance(starts, stops, count, flux, gain, noise, plan.group_time, single_time)
     read = weight
-    if _without_charge_loss(flags):
-        _, read, _, _ = segment_sums(values, flags, gain, noise, plan.group_time, single_time, plan.powers, starts, stops)
-    _store(integrations, index, weighted_slope / weight, variance, max(flux, 0.0) / flux_factor, 1 / read)
-    sums[0, column] += weight
-    sums[1, column] += weighted_slope
-    sums[2, column] += flux_factor
-    sums[3, column] += read
+    if charge_loss and gain > 0:  # the read noise as if charge had not migrated
+        for group in range(flags.size):
+            if flags[group] & _CHARGELOSS:
+                flags[group] &= _NOT_CHARGELOSS
+        read = segment_sums(values, flags, starts, stops, gain, noise, flux, times.group, time, tables.powers)[0]
+    var_rnoise = 1 / read if read > 0 else 0.0
+    if weight > 0:
+        _store(rates, column, weighted_slope / weight, 1 / information, max(flux, 0.0) / flux_factor, var_rnoise)
+    else:
+        rates.dq[column] |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
+        _store(rates, column, np.nan, 0.0, 0.0, var_rnoise)
+    sums.weight[column] += weight
+    sums.weighted_slope[column] += weighted_slope
+    sums.flux_factor[column] += flux_factor
+    sums.read[column] += read
 
 
 @kernel
-def _store(rates, index, slope, variance, var_poisson, var_rnoise):
-    """Store one result; variances so large that nothing is known become 0."""
-    rates.slope[index] = slope
-    rates.err[index] = np.sqrt(variance) if variance < _LARGEST_VARIANCE else 0.0
-    rates.var_poisson[index] = var_poisson if var_poisson < _LARGEST_VARIANCE else 0.0
-    rates.var_rnoise[index] = var_rnoise if var_rnoise < _LARGEST_VARIANCE else 0.0
-
-
-@kernel
-def _fit_row_of_integration(ramps, plan, integration, row, pixel, plain, flux, sums, integrations):
-    """Set the variances of the undisturbed ramps of a row, and fit the others."""
-    first, stop = plan.hull[integration]
-    for column in range(flux.size):
-        if not plain[integration, column]:
-            _fit_disturbed(ramps, plan, integration, row, column, flux[column], pixel, sums, integrations)
-            continue
-        gain, noise = ramps.gain[row, column], ramps.noise[row, column]
-        weight = read_weight(stop - first, plan.group_time, gain, noise)
-        flux_factor = plan.group_time * gain * (stop - first - 1)
-        read = 1 / weight
-        poisson = max(flux[column], 0.0) / flux_factor
-        slope = integrations.slope[integration, row, column]
-        _store(integrations, (integration, row, column), slope, read + poisson, poisson, read)
-        sums[0, column] += weight
-        sums[1, column] += weight * slope
-        sums[2, column] += flux_factor
-        sums[3, column] += weight
-
-
-@kernel
-def _combine_row(ramps, row, flux, sums, integrations, exposure):
+def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
     """Combine the integrations of a row."""
-    for column in range(flux.size):
-        flags = np.uint32(0)
-        for integration in range(integrations.dq.shape[0]):
-            flags |= integrations.dq[integration, row, column]
-        dq = ramps.pixeldq[row, column] | flags & ~_PIXEL_DO_NOT_USE
-        weight, weighted_slope, flux_factor, read = sums[:, column]
-        if weight == 0:
-            dq |= _PIXEL_DO_NOT_USE
-            _store(exposure, (row, column), np.nan, 0.0, 0.0, 0.0)
-        else:
-            poisson = max(flux[column], 0.0) / flux_factor
-            _store(exposure, (row, column), weighted_slope / weight, poisson + 1 / weight, poisson, 1 / read)
-        exposure.dq[row, column] = dq
+    dq = exposure.dq
+    dq[:] = integrations.dq[0, row]
+    for integration in range(1, integrations.dq.shape[0]):
+        more = integrations.dq[integration, row]
+        for column in range(dq.size):
+            dq[column] |= more[column]
+    for column in range(dq.size):
+        weight = sums.weight[column]
+        lost = not weight > 0
+        dq[column] = dq[column] & ~_PIXEL_DO_NOT_USE | pixeldq[column] | (_PIXEL_DO_NOT_USE if lost else np.uint32(0))
+        poisson = 0.0 if lost else max(flux[column], 0.0) / sums.flux_factor[column]
+        variance = 0.0 if lost else poisson + 1 / weight
+        var_rnoise = 1 / sums.read[column] if sums.read[column] > 0 else 0.0
+        _store(exposure, column, np.nan if lost else sums.weighted_slope[column] / weight, variance, poisson, var_rnoise)
 
 
 @kernel
-def _fit_row(ramps, plan, row, block_size, integrations, exposure):
+def _fit_row(ramps, times, tables, row, block_size, integrations, exposure):
     nints, _, _, nx = ramps.data.shape
-    longest = max(plan.coefficients.shape[1], 1)
+    ngroups = tables.kept_flags.size
     block = _Block(
-        np.empty((longest, block_size), np.float32),
+        np.empty((tables.coefficients.shape[1], block_size), np.float32),
         np.empty(block_size, np.int32),
         np.empty(block_size, np.uint8),
         np.empty(block_size, np.uint8),
@@ -351,23 +381,29 @@ def _fit_row(ramps, plan, row, block_size, integrations, exposure):
         np.empty(block_size, np.float32),
         np.empty(block_size, np.float32),
     )
-    n = plan.last - plan.first
-    pixel = _Pixel(np.empty(n), np.empty(n, np.uint8), np.empty(n, np.int64), np.empty(n, np.int64))
+    pixel = _Pixel(np.empty(ngroups), np.empty(ngroups, np.uint8), np.empty(ngroups, np.int64), np.empty(ngroups, np.int64))
+    sums = _Sums(np.zeros(nx), np.zeros(nx), np.zeros(nx), np.zeros(nx), np.zeros(nx), np.zeros(nx))
     plain = np.empty((nints, nx), np.bool_)
-    rate = np.zeros((2, nx))
-    sums = np.zeros((4, nx))
     for integration in range(nints):
-        _rates_of_row(ramps, plan, integration, row, block, pixel, plain, rate, integrations)
+        source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
+        _rates_of_row(source, times, tables, integration, block, pixel, plain[integration], sums, result)
     flux = np.empty(nx)
+    dark = ramps.dark[row % ramps.dark.shape[0]]
     for column in range(nx):
-        flux[column] = max(rate[0, column] / max(rate[1, column], 1.0), 0.0) + ramps.dark[row % ramps.dark.shape[0], column]
+        flux[column] = max(sums.rate[column] / max(sums.rates[column], 1.0), 0.0) + dark[column]
     for integration in range(nints):
-        _fit_row_of_integration(ramps, plan, integration, row, pixel, plain, flux, sums, integrations)
-    _combine_row(ramps, row, flux, sums, integrations, exposure)
+        source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
+        length = tables.hull[integration, 1] - tables.hull[integration, 0]
+        _finish_plain(source, times, length, plain[integration], flux, sums, result)
+        for column in range(nx):
+            if not plain[integration, column]:
+                _fit_disturbed(source, times, tables, column, flux[column], pixel, sums, result)
+    target = Rates(exposure.slope[row], exposure.err[row], exposure.dq[row], exposure.var_poisson[row], exposure.var_rnoise[row])
+    _combine_row(ramps.pixeldq[row], row, flux, sums, integrations, target)
 
 
 @parallel_kernel
-def fit_rows(ramps, plan, block_size, integrations, exposure):
+def fit_rows(ramps, times, tables, block_size, integrations, exposure):
     """
     Fit all ramps.
 
@@ -375,7 +411,9 @@ def fit_rows(ramps, plan, block_size, integrations, exposure):
     ----------
     ramps : Ramps
         Input.
-    plan : Plan
+    times : Times
+        Times.
+    tables : Tables
         What is the same for all pixels.
     block_size : int
         Number of columns handled together.
@@ -384,4 +422,4 @@ def fit_rows(ramps, plan, block_size, integrations, exposure):
         ``err``, whose definitions differ.
     """
     for row in prange(ramps.data.shape[2]):
-        _fit_row(ramps, plan, row, block_size, integrations, exposure)
+        _fit_row(ramps, times, tables, row, block_size, integrations, exposure)

@@ -1,16 +1,16 @@
 """Exact fit of one ramp: segments between jumps, weighted line fits and their variances, in double precision.
 
-A ramp is split at its jumps and bad groups into *segments*; each is fitted by a line of its own. Everything that later steps need from the segments of
-a ramp are four sums, so segments are never stored:
+A ramp is split at its jumps and bad groups into *segments*; each is fitted by a line of its own. All that is asked of the segments of a ramp
+is in four sums, so segments are never stored:
 
-=====  ==============================  ==========================================================
-index  sum over segments               use
-=====  ==============================  ==========================================================
-0      1 / var_rnoise                  weights of the slopes
-1      slope / var_rnoise              weighted slope
-2      flux / var_poisson              Poisson variance, once the flux is known (electron)
-3      1 / var_rnoise, charge loss     read-noise variance (equals 0 where no group lost charge)
-=====  ==============================  ==========================================================
+============================================  ============================================================
+sum over segments                             use
+============================================  ============================================================
+weight = 1 / var_rnoise                       weights of the slopes; inverse of the combined read-noise variance
+weighted slope = slope / var_rnoise           slope
+flux factor = flux / var_poisson              Poisson variance = flux / sum
+information = 1 / (var_rnoise + var_poisson)  total variance of one integration
+============================================  ============================================================
 
 Units: DN, s, electron. ``noise`` is the read noise of one group in electron.
 
@@ -19,14 +19,22 @@ References
 D. J. Fixsen et al., "Cosmic-ray rejection and readout efficiency for large-area arrays", PASP 112, 1350 (2000).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.dq import JUMP_DET, PERSISTENCE
 
-__all__ = ["SNR_LIMITS", "SNR_POWERS", "difference_coefficients", "find_segments", "line_slope", "segment_sums", "snr_class", "weight_powers"]
+__all__ = [
+    "SNR_LIMITS",
+    "SNR_POWERS",
+    "difference_coefficients",
+    "find_segments",
+    "line_slope",
+    "read_weight",
+    "segment_sums",
+    "snr_class",
+    "weight_powers",
+]
 
 SNR_LIMITS = (5.0, 10.0, 20.0, 50.0, 100.0)
 """Upper limits of the signal-to-noise classes of a segment."""
@@ -175,9 +183,16 @@ def line_slope(values, start, stop, gain, noise, powers):
 
 
 @kernel
-def segment_sums(values, flags, gain, noise, group_time, single_time, powers, starts, stops):
+def read_weight(length, time, gain, noise):
+    """Weight 1 / var_rnoise of a segment; see `segment_sums`."""
+    scaled = time * gain / noise
+    return (length * length - 1) * length * scaled * scaled / 12.0
+
+
+@kernel
+def segment_sums(values, flags, starts, stops, gain, noise, flux, group_time, single_time, powers):
     """
-    Sum weights, slopes and flux factors over the segments of one ramp.
+    Sum weights, slopes, flux factors and information over the segments of one ramp.
 
     With L groups in a segment and group time t, ::
 
@@ -189,25 +204,24 @@ def segment_sums(values, flags, gain, noise, group_time, single_time, powers, st
     ----------
     values, flags : ndarray, shape (n,)
         Ramp (float64, DN) and group flags (uint8).
+    starts, stops : ndarray of int
+        Scratch, see `find_segments`; hold the segments on return.
     gain, noise : float
         Gain (electron/DN) and read noise (electron).
+    flux : float
+        Count rate that the photon noise is taken from, DN/s.
     group_time, single_time : float
         Seconds between groups, and exposure time of a single group.
     powers : ndarray
         Table of `weight_powers`.
-    starts, stops : ndarray of int
-        Scratch, see `find_segments`; hold the segments on return.
 
     Returns
     -------
-    count : int
-        Number of segments.
-    weight, slope, flux_factor : float
-        The first three sums of the module's table; slope in DN/s.
+    weight, weighted_slope, flux_factor, information : float
+        The sums of the module's table, slope in DN/s; all 0 without a segment.
     """
-    count = find_segments(flags, starts, stops)
-    weight, weighted_slope, flux_factor = 0.0, 0.0, 0.0
-    for segment in range(count):
+    weight, weighted_slope, flux_factor, information = 0.0, 0.0, 0.0, 0.0
+    for segment in range(find_segments(flags, starts, stops)):
         start, stop = starts[segment], stops[segment]
         length = max(stop - start, 2)
         if stop - start == 1:
@@ -217,42 +231,9 @@ def segment_sums(values, flags, gain, noise, group_time, single_time, powers, st
             time = group_time
             slope = line_slope(values, start, stop, gain, noise, powers) / time
         share = read_weight(length, time, gain, noise)
+        factor = time * gain * (length - 1)
         weight += share
         weighted_slope += share * slope
-        flux_factor += time * gain * (length - 1)
-    return count, weight, weighted_slope, flux_factor
-
-
-@kernel
-def read_weight(length, time, gain, noise):
-    """Weight 1 / var_rnoise of a segment; see `segment_sums`."""
-    scaled = time * gain / noise
-    return (length**3 - length) * scaled * scaled / 12.0
-
-
-@kernel
-def total_variance(starts, stops, count, flux, gain, noise, group_time, single_time):
-    """
-    Combine the total variances of the segments of one ramp, 1 / sum(1 / (var_rnoise + var_poisson)).
-
-    Parameters
-    ----------
-    starts, stops, count
-        Segments, from `segment_sums`.
-    flux : float
-        Count rate that the photon noise is taken from, DN/s.
-    gain, noise, group_time, single_time : float
-        As for `segment_sums`.
-
-    Returns
-    -------
-    float
-        Variance of the combined slope, (DN/s)^2.
-    """
-    information = 0.0
-    for segment in range(count):
-        length = max(stops[segment] - starts[segment], 2)
-        time = single_time if stops[segment] - starts[segment] == 1 else group_time
-        poisson = flux / (time * gain * (length - 1))
-        information += 1.0 / (1.0 / read_weight(length, time, gain, noise) + poisson)
-    return 1.0 / information
+        flux_factor += factor
+        information += 1.0 / (1.0 / share + flux / factor)
+    return weight, weighted_slope, flux_factor, information

@@ -115,8 +115,9 @@ def zero_saturated_frames(frames: np.ndarray, *, level: np.ndarray, grow: int = 
 @parallel_kernel
 def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
     nints, ngroups, ny, nx = data.shape
+    averaged = partial.min() < 1
     first = np.empty((ny, nx), np.int16)
-    partly = np.empty((ny, nx), np.int16)
+    partly = np.full((ny, nx), -1, np.int16)
     saturated = 0
     for i in range(nints):
         for y in prange(ny):
@@ -126,11 +127,13 @@ def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
             grown = np.empty(nx, np.int16)
             _box_minimum(first, y, grow, ngroups, grown)
             saturated += _flag_from(groupdq, i, y, grown)
-            _partly_saturated(data, groupdq, level, partial, i, y, grown, partly[y])
+            if averaged:
+                _partly_saturated(data, groupdq, level, partial, i, y, grown, partly[y])
             if not np.isnan(reach):
                 _flag_second(data, groupdq, level, bias, i, y, grown, reach, nframes)
-        for y in prange(ny):
-            _flag_box(groupdq, i, y, partly, grow)
+        if averaged:
+            for y in prange(ny):
+                _flag_box(groupdq, i, y, partly, grow)
     return saturated
 
 
@@ -146,8 +149,12 @@ def _zero(frames, level, grow):
             _box_minimum(first, y, grow, 1, grown)
             row = frames[i, 0, y]
             for x in range(nx):
-                if grown[x] == 0 or row[x] <= 0:
-                    row[x] = 0
+                value = row[x]
+                row[x] = np.float32(0) if grown[x] == 0 or value <= 0 else value
+
+
+# The loops below choose between values that are loaded beforehand: a load in one branch only keeps the compiler from
+# turning the choice into a vector select, which makes these memory-bound passes several times slower.
 
 
 @kernel
@@ -155,26 +162,32 @@ def _first_saturated(data, level, i, y, first):
     """Find the first group at or above the level for one row; ``ngroups`` where there is none."""
     ngroups = data.shape[1]
     limit = level[y]
-    first[:] = ngroups
+    earliest = np.full(limit.size, ngroups, np.float32)  # as wide as the data, so that both share vector lanes
     for g in range(ngroups - 1, -1, -1):
         row = data[i, g, y]
+        group = np.float32(g)
         for x in range(row.size):
-            first[x] = g if row[x] >= limit[x] else first[x]
+            later = earliest[x]
+            earliest[x] = group if row[x] >= limit[x] else later
+    for x in range(first.size):
+        first[x] = np.int16(earliest[x])
 
 
 @kernel
 def _flag_floor(data, groupdq, i, y):
-    """Flag values at the converter's floor; rows without any, nearly all, are only read."""
+    """Flag values at the converter's floor; the flags of rows without any, nearly all, are not even read."""
+    lowest = np.full(data.shape[3], np.inf, np.float32)
     for g in range(data.shape[1]):
         row = data[i, g, y]
-        found = 0
         for x in range(row.size):
-            found += row[x] <= 0
-        if found > 0:
-            flags = groupdq[i, g, y]
-            for x in range(row.size):
-                if row[x] <= 0:
-                    flags[x] |= np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE)
+            value, low = row[x], lowest[x]
+            lowest[x] = value if value < low else low
+    if not (lowest <= 0).any():
+        return
+    for g in range(data.shape[1]):
+        row, flags = data[i, g, y], groupdq[i, g, y]
+        for x in range(row.size):
+            flags[x] |= np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE) if row[x] <= 0 else np.uint8(0)
 
 
 @kernel
@@ -183,28 +196,27 @@ def _box_minimum(first, y, grow, never, grown):
     ny, nx = first.shape
     lowest = np.full(nx + 2 * grow, never, np.int16)
     for k in range(max(0, y - grow), min(ny, y + grow + 1)):
+        row = first[k]
         for x in range(nx):
-            lowest[grow + x] = min(lowest[grow + x], first[k, x])
+            value, low = row[x], lowest[grow + x]
+            lowest[grow + x] = value if value < low else low
     grown[:] = lowest[:nx]
     for k in range(1, 2 * grow + 1):
         for x in range(nx):
-            grown[x] = min(grown[x], lowest[x + k])
+            value, low = lowest[x + k], grown[x]
+            grown[x] = value if value < low else low
 
 
 @kernel
 def _flag_from(groupdq, i, y, grown):
     """Flag one row from the first saturated group on and count its saturated pixels."""
     ngroups = groupdq.shape[1]
-    earliest = ngroups
-    count = 0
-    for x in range(grown.size):
-        earliest = min(earliest, grown[x])
-        count += grown[x] < ngroups
-    for g in range(earliest, ngroups):
+    for g in range(grown.min(), ngroups):
         flags = groupdq[i, g, y]
+        group = np.int16(g)
         for x in range(grown.size):
-            flags[x] |= np.uint8(dq.SATURATED) if grown[x] <= g else np.uint8(0)
-    return count
+            flags[x] |= np.uint8(dq.SATURATED) if grown[x] <= group else np.uint8(0)
+    return (grown < ngroups).sum()
 
 
 @kernel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,14 +17,18 @@ def command() -> None:
 @click.argument("files", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="Association file to write (.json).")
 @click.option("--product-name", metavar="NAME", help="Base name of the products (default: from the exposures).")
-@click.option("--rule", "level", type=click.Choice(["2", "3"]), default="3", show_default=True, help="Stage that will use it.")
+@click.option(
+    "--rule", "level", type=click.Choice(["2", "3"]), default="3", show_default=True, help="Stage that will use it."
+)
 @click.option("--background", multiple=True, metavar="FILE", help="Background exposure (stage 2).")
-def from_list(files: tuple[str, ...], *, output: str, product_name: str | None, level: str, background: tuple[str, ...]) -> None:
+def from_list(
+    files: tuple[str, ...], *, output: str, product_name: str | None, level: str, background: tuple[str, ...]
+) -> None:
     """Write an association of FILES."""
     from jwcore import associations
     from jwcore.associations import lists
 
-    items = [*files, *((name, "background") for name in background)]
+    items: list[Any] = [*files, *((name, "background") for name in background)]
     rule = lists.LEVEL3 if level == "3" else lists.LEVEL2
     made = associations.from_list(items, rule=rule, product_name=product_name)
     path = associations.write_association(made, Path(output))

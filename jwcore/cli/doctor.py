@@ -40,7 +40,10 @@ def _plugins() -> Iterator[tuple[bool, str]]:
     loaded.load_rest()
     for plugin in loaded.plugins.values():
         if plugin.error:
-            yield False, f"plugin {plugin.name} {plugin.version}: {plugin.error} — update or uninstall {plugin.distribution}"
+            yield (
+                False,
+                f"plugin {plugin.name} {plugin.version}: {plugin.error} — update or uninstall {plugin.distribution}",
+            )
     working = [plugin.name for plugin in loaded.plugins.values() if not plugin.error]
     yield True, f"plugins: {', '.join(working)}"
     for instrument in ("nircam", "miri", "nirspec", "niriss", "fgs"):
@@ -60,9 +63,15 @@ def _references() -> Iterator[tuple[bool, str]]:
     contexts = sorted(p.name for p in cache.glob("mappings/jwst/*.pmap"))
     references = sum(1 for _ in cache.glob("references/jwst/**/*.*"))
     context = os.environ.get("CRDS_CONTEXT", "not set")
-    yield bool(contexts), f"CRDS cache {path}: {len(contexts)} contexts, {references} references, CRDS_CONTEXT {context}"
+    yield (
+        bool(contexts),
+        f"CRDS cache {path}: {len(contexts)} contexts, {references} references, CRDS_CONTEXT {context}",
+    )
     if context.endswith(".pmap") and context not in contexts:
-        yield False, f"CRDS_CONTEXT={context} is not in the cache — newest there: {contexts[-1] if contexts else 'none'}"
+        yield (
+            False,
+            f"CRDS_CONTEXT={context} is not in the cache — newest there: {contexts[-1] if contexts else 'none'}",
+        )
 
 
 def _kernel_cache() -> Iterator[tuple[bool, str]]:
@@ -75,7 +84,11 @@ def _kernel_cache() -> Iterator[tuple[bool, str]]:
     except OSError as error:
         yield False, f"kernel cache {folder}: {error.strerror} — set NUMBA_CACHE_DIR to a folder that you can write"
         return
-    state = f"{compiled} compiled kernels" if compiled else "empty: the first run compiles for up to a minute (or --compile now)"
+    state = (
+        f"{compiled} compiled kernels"
+        if compiled
+        else "empty: the first run compiles for up to a minute (or --compile now)"
+    )
     yield True, f"kernel cache {folder}: {state}"
 
 

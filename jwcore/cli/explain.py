@@ -55,7 +55,9 @@ def flat_entries(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Iterate over the steps of a recorded configuration, those in branches, fan-outs and calls included."""
     for entry in entries:
         if "split" in entry:
-            yield from flat_entries([entry["split"], *(s for b in entry["branches"].values() for s in b), entry["merge"]])
+            yield from flat_entries(
+                [entry["split"], *(s for b in entry["branches"].values() for s in b), entry["merge"]]
+            )
         elif "for each" in entry:
             yield from flat_entries([entry["for each"], *entry["steps"]])
         elif "label" in entry:

@@ -18,14 +18,14 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 def plan_options(function: Callable) -> Callable:
     """Add the options with which a run is planned."""
     options = [
-        click.option("-o", "--output-dir", "output_dir", metavar="DIR", default=".", show_default=True, help="Folder for products."),
+        click.option("-o", "--output-dir", metavar="DIR", default=".", show_default=True, help="Folder for products."),
         click.option("-c", "--config", metavar="FILE", help="TOML file with a table of parameters per step."),
         click.option("-s", "--set", "settings", multiple=True, metavar="STEP.PARAM=VALUE", help="Set a parameter."),
         click.option("--skip", multiple=True, metavar="STEP", help="Leave a step out."),
         click.option("--save", multiple=True, metavar="STEP", help="Write the result of a step."),
         click.option("--from", "start", metavar="STEP", help="Start at this step; what comes before is done."),
         click.option("--to", metavar="PRODUCT", help="Where auto stops: rate, cal, i2d ..."),
-        click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin: installed, module or .py file; no:X blocks."),
+        click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin (or .py file); no:X blocks."),
         click.option("--use", multiple=True, metavar="STAGE=PLUGIN", help="Choose an implementation."),
         click.option("--references", metavar="DIR|crds|none", help="Where references come from (default crds)."),
         click.option("--override", "overrides", multiple=True, metavar="TYPE=FILE", help="Use this reference file."),

@@ -40,8 +40,8 @@ _RULES: dict[str, Callable[[list], Any]] = {
 def blend(metas: Sequence[Meta]) -> Meta:
     """Return the metadata of a product made from several inputs.
 
-    Everything is that of the first input, except the keywords with a blend rule, which is applied to the inputs that have the
-    keyword. Dates and times are taken one by one, so that the smallest date and the smallest time may come from two inputs.
+    Everything is that of the first input, except the keywords with a blend rule, which is applied to the inputs that
+    have the keyword. Date and time are blended separately, so that they may come from two inputs.
 
     Parameters
     ----------

@@ -26,6 +26,7 @@ PIECE = 1 << 18
 """Elements converted at a time, so that the piece stays in the cache."""
 
 _STORED = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_GZIP = b"\x1f\x8b"
 _DAMAGED = "copy or download the file again"
 
 
@@ -105,13 +106,12 @@ class FitsFile:
         self._stamp = self._state()
         if self._stamp[0] == 0:
             raise BadInput("the file is empty", where=str(path), cure=_DAMAGED)
+        if self.path.is_file():
+            with self.open() as stream:
+                if stream.read(2) == _GZIP:
+                    raise BadInput("the file is compressed", where=str(path), cure="unpack it with gunzip")
         self.blocks = self._scan()
-        last = self.blocks[-1]
-        if last.data + last.size > self._stamp[0]:
-            missing = last.data + last.size - self._stamp[0]
-            raise BadInput(
-                f"the file is truncated: {missing} bytes of {last.name} missing", where=str(path), cure=_DAMAGED
-            )
+        self._check_end()
 
     def __deepcopy__(self, memo: dict) -> "FitsFile":
         return self
@@ -124,12 +124,22 @@ class FitsFile:
             raise BadInput(error.strerror or str(error), where=str(self.path), cure="check the path") from None
         return state.st_size, state.st_mtime_ns, state.st_ino
 
+    def _check_end(self) -> None:
+        """Refuse a file that does not end where its last HDU ends; zeros may follow."""
+        last, size = self.blocks[-1], self._stamp[0]
+        if last.end > size:
+            message = f"the file is truncated: {last.end - size} bytes of {last.name} are missing"
+            raise BadInput(message, where=str(self.path), cure=_DAMAGED)
+        if last.end < size:
+            with self.open() as stream:
+                stream.seek(last.end)
+                if stream.read().strip(b"\0"):
+                    raise BadInput(f"the file is damaged after {last.name}", where=str(self.path), cure=_DAMAGED)
+
     def _scan(self) -> list[Block]:
         """Parse the headers of all HDUs."""
         from astropy.io import fits
 
-        if self.path.is_file() and self.path.open("rb").read(2) == b"\x1f\x8b":
-            raise BadInput("the file is compressed", where=str(self.path), cure="unpack it with gunzip")
         blocks: list[Block] = []
         try:
             with warnings.catch_warnings():
@@ -216,7 +226,7 @@ def native_table(table: np.ndarray) -> np.ndarray:
     for name in table.dtype.names or ():
         column = np.asarray(table[name])
         if column.dtype.kind == "S":
-            column = np.char.decode(column, "ascii")
+            column = column.astype(f"U{column.dtype.itemsize}")
         column = column.astype(column.dtype.newbyteorder("="))
         fields.append((name, column.dtype, column.shape[1:]))
         columns.append(column)

@@ -121,6 +121,8 @@ def make_card(name: str, value: Any, comment: str, *, path: str) -> "fits.Card":
 
     try:
         card = fits.Card(name, value)
+        if isinstance(value, float) and card.value != fits.Card.fromstring(str(card)).value:
+            card = fits.Card.fromstring(f"{name:8}= {repr(value).upper():>20}")  # all digits, beyond the fixed format
         room = _CARD - len(str(card).rstrip()) - 3
     except ValueError as error:
         raise JwcalError(

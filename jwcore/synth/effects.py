@@ -48,9 +48,9 @@ class Effects:
     """DN rms."""
     ipc_coupling: float = 0.005
     """Part of the signal seen by each of the four neighbours (diagonal ones: 6 % of that)."""
-    one_over_f_rms: float = 2.0
+    one_over_f_rms: float = 1.2
     """DN rms over a frame, common to all amplifiers."""
-    amplifier_rms: float = 1.0
+    amplifier_rms: float = 0.5
     """DN rms over a frame, independent per amplifier."""
     drift_rms: float = 5.0
     """DN rms of amplifier offsets from group to group; odd-even offsets have half of it."""

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -313,9 +315,25 @@ def write_uncal(observation: Observation, raw: RawExposure, directory: Path) -> 
         hdus.append(fits.ImageHDU(raw.zeroframe, name="ZEROFRAME"))
     hdus.append(fits.BinTableHDU(observation.group_times(), name="GROUP"))
     hdus.append(fits.BinTableHDU(observation.integration_times(), name="INT_TIMES"))
+    hdus.append(_asdf_extension({"meta": {"model_type": "Level1bModel", "telescope": "JWST"}}))
     path = directory / f"{observation.name}_uncal.fits"
     fits.HDUList(hdus).writeto(path, overwrite=True)
     return path
+
+
+def _asdf_extension(tree: dict) -> Any:
+    """Pack the metadata tree as the ASDF extension that every product of the mission ends with.
+
+    The keywords are left to the headers, which readers merge into the tree.
+    """
+    import asdf
+    from astropy.io import fits
+
+    stream = BytesIO()
+    asdf.AsdfFile(tree).write_to(stream)
+    content = np.frombuffer(stream.getvalue(), np.uint8)
+    column = fits.Column(name="ASDF_METADATA", format=f"{content.size}B", array=content[None])
+    return fits.BinTableHDU.from_columns([column], name="ASDF")
 
 
 def write_truth(observation: Observation, raw: RawExposure, directory: Path) -> Path:

@@ -48,7 +48,7 @@ def make_catalog(
     width: float,
     density: float = 300.0,
     galaxy_fraction: float = 0.3,
-    bright: float = 17.0,
+    bright: float = 15.0,
     faint: float = 26.0,
     minimum: int = 40,
     seed: int = 1,
@@ -66,7 +66,7 @@ def make_catalog(
     galaxy_fraction : float
         Part of the sources that are galaxies with a Sersic profile (Sersic 1963).
     bright, faint : float
-        Magnitude limits of the stars (AB); galaxies start two magnitudes fainter than the brightest star.
+        Magnitude limits of the stars (AB); galaxies start four magnitudes fainter than the brightest star.
     minimum : int
         Least number of sources, for small fields.
     seed : int
@@ -87,7 +87,7 @@ def make_catalog(
     catalog["ra"] = (ra + x / np.cos(np.deg2rad(catalog["dec"]))) % 360
     catalog["abmag"] = _power_law_magnitudes(rng, number, bright, faint, 0.25)
     galaxies = catalog[:n_galaxies]
-    galaxies["abmag"] = _power_law_magnitudes(rng, n_galaxies, bright + 2.0, faint, 0.35)
+    galaxies["abmag"] = _power_law_magnitudes(rng, n_galaxies, bright + 4.0, faint, 0.35)
     galaxies["sersic_n"] = rng.choice([1.0, 1.5, 2.5, 4.0], n_galaxies, p=[0.5, 0.25, 0.15, 0.1])
     galaxies["half_light_radius"] = np.clip(rng.lognormal(np.log(0.25), 0.45, n_galaxies), 0.08, 1.0)
     galaxies["axis_ratio"] = rng.uniform(0.3, 1.0, n_galaxies)

@@ -22,8 +22,8 @@ from jwcore.context import Context
 from jwcore.declare import Stage, StepInfo
 from jwcore.errors import JwcalError, SkipStep, StepFailed
 from jwcore.models import ExposureSet
-from jwcore.params import Params, describe
 from jwcore.models.keywords import named
+from jwcore.params import Params, describe
 from jwcore.plugins import Implementation, Plugin, Plugins, Selection
 from jwcore.testing.exposures import tiny_image, tiny_ramp, tiny_references, tiny_set
 
@@ -94,7 +94,9 @@ def checks(plugin: str, *, references: Mapping[str, Any] | None = None) -> list[
 
 
 def _step_checks(one: Implementation, loaded: Plugins, references: dict[str, Any]) -> Iterator[Check]:
-    trial = Trial(one.info, loaded.stages[one.info.stage], references)
+    stage = loaded.stages[one.info.stage]
+    anchor = stage.after or stage.before or stage.instead_of
+    trial = Trial(one.info, loaded.stages[anchor] if anchor else stage, references)
     static = {
         "declares known keywords": lambda: _known_keywords(one.info),
         "documents its parameters": lambda: _documented(one.info),
@@ -129,7 +131,7 @@ class Trial:
         if self.stage.ensemble:
             return [tiny_set]
         accepted = inspect.signature(self.stage.function).parameters["exposure"].annotation
-        return {"Ramp": [tiny_ramp], "Image": [tiny_image]}.get(str(accepted), [tiny_image, tiny_ramp])
+        return [tiny_ramp] if accepted == "Ramp" else [tiny_image]
 
     def subjects(self) -> Iterator[Any]:
         """Make the exposures on which the step accepts to run."""
@@ -163,20 +165,26 @@ class Trial:
             result = self.run(product)
             allowed = (models.Exposure, ExposureSet, models.Catalog, Mapping)
             if not isinstance(result, allowed):
-                _fail(f"{self.info.name} returned {type(result).__name__}; return the product, also when edited in place")
+                _fail(
+                    f"{self.info.name} returned {type(result).__name__}; return the product, also when edited in place"
+                )
 
     def keeps_shapes(self) -> None:
         """A step that edits in place leaves shape and type of the arrays."""
         for product in self.subjects():
             before = _facts(product)
             result = self.run(product)
-            if result is product and (changed := [n for n, f in _facts(product).items() if n in before and before[n] != f]):
+            if result is product and (
+                changed := [n for n, f in _facts(product).items() if n in before and before[n] != f]
+            ):
                 _fail(f"{self.info.name} changed shape or type of {', '.join(changed)}")
 
     def dq_only_grows(self) -> None:
         """No step clears pixel flags that an earlier one set."""
         for product in self.subjects():
-            before = {name: array.copy() for name, array in _arrays(product).items() if name.endswith(("pixeldq", "dq"))}
+            before = {
+                name: array.copy() for name, array in _arrays(product).items() if name.endswith(("pixeldq", "dq"))
+            }
             result = self.run(product)
             if result is not product:
                 continue
@@ -231,7 +239,8 @@ class Trial:
             parts.append((self.run(part, references=self.references(shape)), lo - first, hi - first))
         if rows:
             return {
-                name: np.concatenate([_arrays(p)[name][..., a:b, :] for p, a, b in parts], axis=-2) for name in _arrays(parts[0][0])
+                name: np.concatenate([_arrays(p)[name][..., a:b, :] for p, a, b in parts], axis=-2)
+                for name in _arrays(parts[0][0])
             }
         return {name: np.concatenate([_arrays(p)[name] for p, _, _ in parts]) for name in ("data", "groupdq")}
 
@@ -319,7 +328,9 @@ def _documented(info: StepInfo) -> None:
     """Every parameter says what it does."""
     silent = [row["name"] for row in describe(info.params) if not row["doc"]]
     if silent:
-        _fail(f"{info.params.__name__}.{silent[0]} has no documentation; declare it with param(default, 'what it does')")
+        _fail(
+            f"{info.params.__name__}.{silent[0]} has no documentation; declare it with param(default, 'what it does')"
+        )
 
 
 def _valid_defaults(info: StepInfo) -> None:

@@ -72,7 +72,11 @@ def tiny_set(*, number: int = 3) -> ExposureSet:
 
 def tiny_references(types: Iterable[str], *, shape: tuple[int, int] = SHAPE) -> dict[str, Reference]:
     """Make neutral references of the given types; types that are not known here are left out."""
-    return {kind: _reference(kind, shape) for kind in types if kind in _LEVELS or kind in ("linearity", "dark", "ipc", "photom")}
+    return {
+        kind: _reference(kind, shape)
+        for kind in types
+        if kind in _LEVELS or kind in ("linearity", "dark", "ipc", "photom")
+    }
 
 
 _LEVELS = {
@@ -84,7 +88,7 @@ _LEVELS = {
 def _reference(kind: str, shape: tuple[int, int]) -> Reference:
     dq = np.zeros(shape, "u4")
     if kind in _LEVELS:
-        arrays = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
+        arrays: dict[Any, np.ndarray] = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
         return Reference.from_arrays(kind, arrays, dq=dq, header={"PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4})
     if kind == "linearity":
         coefficients = np.zeros((3, *shape), "f4")
@@ -97,5 +101,8 @@ def _reference(kind: str, shape: tuple[int, int]) -> Reference:
         kernel = np.zeros((3, 3), "f4")
         kernel[1, 1] = 1.0
         return Reference.from_arrays(kind, {"SCI": kernel})
-    table = np.array([("F200W", "CLEAR", 0.5, 0.01)], [("filter", "U12"), ("pupil", "U12"), ("photmjsr", "f4"), ("uncertainty", "f4")])
+    table = np.array(
+        [("F200W", "CLEAR", 0.5, 0.01)],
+        [("filter", "U12"), ("pupil", "U12"), ("photmjsr", "f4"), ("uncertainty", "f4")],
+    )
     return Reference.from_arrays("photom", {"PHOTOM": table}, header={"PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4})

@@ -6,12 +6,12 @@ from jwcore.algorithms.ipc import active_area, convolve
 
 
 def test_active_area_of_full_frame_and_subarrays():
-    detector = dict(detector_shape=(2048, 2048), reference_pixels=(4, 4, 4, 4))
+    detector = {"detector_shape": (2048, 2048), "reference_pixels": (4, 4, 4, 4)}
     assert active_area(shape=(2048, 2048), start=(0, 0), **detector) == (4, 2044, 4, 2044)
     assert active_area(shape=(64, 64), start=(500, 600), **detector) == (0, 64, 0, 64)
     assert active_area(shape=(64, 64), start=(2, 1990), **detector) == (2, 64, 0, 54)
     assert active_area(shape=(3, 64), start=(0, 0), **detector) == (4, 4, 4, 64)
-    mid = dict(detector_shape=(1024, 1032), reference_pixels=(4, 4, 0, 0))
+    mid = {"detector_shape": (1024, 1032), "reference_pixels": (4, 4, 0, 0)}
     assert active_area(shape=(1024, 1032), start=(0, 0), **mid) == (0, 1024, 4, 1028)
 
 

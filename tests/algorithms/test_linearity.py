@@ -56,7 +56,7 @@ def test_too_few_coefficients():
         )
 
 
-def averaged_ramp(*, ngroups, nframes, groupgap, strength=-8e-6):
+def averaged_ramp(*, ngroups, nframes, groupgap, strength=-2e-6):
     """Make linear frames, bend them by Q(x) = x + strength x^2, average; give the ramp, the truth and P, Q."""
     flux = np.array([[20, 400, 1000], [3, 150, 700]], float)
     numbers = np.arange(ngroups)[:, None] * (nframes + groupgap) + np.arange(1, nframes + 1)
@@ -70,7 +70,7 @@ def averaged_ramp(*, ngroups, nframes, groupgap, strength=-8e-6):
 
 @pytest.mark.parametrize("groupgap", [0, 4])
 def test_truth_of_averaged_groups_is_met_by_correcting_the_frames(groupgap):
-    readout = dict(nframes=4, groupgap=groupgap)
+    readout = {"nframes": 4, "groupgap": groupgap}
     data, truth, forward, inverse = averaged_ramp(ngroups=4, **readout)
     groupdq, flags = np.zeros(data.shape, np.uint8), np.zeros((2, 3), np.uint32)
     plain = data.copy()
@@ -81,7 +81,7 @@ def test_truth_of_averaged_groups_is_met_by_correcting_the_frames(groupgap):
 
 
 def test_saturated_groups_do_not_enter_the_slope():
-    readout = dict(nframes=4, groupgap=1)
+    readout = {"nframes": 4, "groupgap": 1}
     data, truth, forward, inverse = averaged_ramp(ngroups=5, **readout)
     data[0, 3:] = 7.0
     groupdq = np.zeros(data.shape, np.uint8)
@@ -101,7 +101,7 @@ def test_single_group_gets_the_plain_polynomial():
 
 
 def test_nan_in_the_inverse_still_corrects():
-    readout = dict(nframes=2, groupgap=0)
+    readout = {"nframes": 2, "groupgap": 0}
     data, truth, forward, inverse = averaged_ramp(ngroups=4, **readout)
     inverse[2, 0, 1] = np.nan
     flags = np.zeros((2, 3), np.uint32)

@@ -76,7 +76,7 @@ def test_truth_drifts_of_amplifiers_and_rows_are_removed(axes):
 
 def test_options_switch_the_corrections_off():
     rng = np.random.default_rng(8)
-    along_fast, along_slow = drifts(rng)
+    _along_fast, along_slow = drifts(rng)
     data = np.zeros((3, SIZE, SIZE), np.float32) + along_slow[:, :, None]
     bad = np.zeros((SIZE, SIZE), bool)
     same = data.copy()

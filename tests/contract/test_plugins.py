@@ -1,5 +1,6 @@
 """Discovery and choice of plugins: who acts, who wins, and one-line errors with a cure for everything that is wrong."""
 
+from functools import partial
 from importlib import metadata
 from types import SimpleNamespace
 
@@ -41,7 +42,7 @@ def install(monkeypatch, write_plugin):
         fakes = []
         for name, text in sources.items():
             path = write_plugin(text, name)
-            module = lambda path=path, text=text: plugins._module_from_source(path, text, path[-12:] + name)  # noqa: E731
+            module = partial(plugins._module_from_source, path, text, path[-12:] + name)
             dist = SimpleNamespace(name=f"{name}-package", version="2.0")
             fakes.append(SimpleNamespace(name=name, value=name, dist=dist, load=module))
         monkeypatch.setattr(plugins, "entry_points", lambda: [*real, *fakes])
@@ -139,7 +140,18 @@ def test_naming_a_broken_plugin_is_an_error(write_plugin):
         ("from jwcore import api\n@api.wrapper(stage='jump')\ndef x(exposure):\n    pass", "does not yield"),
         (source() + source(name="other"), "is taken"),
     ],
-    ids=["stage", "signature", "default", "chunk", "major", "minor", "stage twice", "argument", "wrapper", "name twice"],
+    ids=[
+        "stage",
+        "signature",
+        "default",
+        "chunk",
+        "major",
+        "minor",
+        "stage twice",
+        "argument",
+        "wrapper",
+        "name twice",
+    ],
 )
 def test_what_is_wrong_with_a_plugin_is_said_in_one_line(write_plugin, text, expected):
     with pytest.raises(PluginError) as error:
@@ -199,7 +211,9 @@ def subtract_wisps(exposure):
 
 
 def test_an_installed_plugin_that_nobody_named_adds_no_stage(install):
-    install(acme='from jwcore import api\n@api.stage(after="flat_field")\ndef wisps(exposure):\n    "Subtract wisps."\n')
+    install(
+        acme='from jwcore import api\n@api.stage(after="flat_field")\ndef wisps(exposure):\n    "Subtract wisps."\n'
+    )
     loaded = Plugins()
     loaded.load_rest()
     assert "wisps" not in [step.label for step in loaded.recipe("image2", meta()).steps()]

@@ -33,7 +33,11 @@ def product(image, toy_plan, tmp_path):
     (tmp_path / "watcher.py").write_text(WRAPPED)
     plugins = (SHAPES, str(tmp_path / "watcher.py"))
     plan = toy_plan(
-        tmp_path / "x_rate.fits", "toy_add", plugins=plugins, params={"toy_add": {"value": 3}}, output_dir=tmp_path / "out"
+        tmp_path / "x_rate.fits",
+        "toy_add",
+        plugins=plugins,
+        params={"toy_add": {"value": 3}},
+        output_dir=tmp_path / "out",
     )
     plan.run()
     return tmp_path / "out" / "x_added.fits"
@@ -54,7 +58,13 @@ def test_the_record_says_what_was_decided_and_what_happened(product):
 
 def test_explain_tells_the_story(product):
     answer = CliRunner().invoke(root, ["explain", str(product)])
-    for expected in ("toy_add of x", "shapes:toy_add", "value = 3.0  (command line)", "wrapped by watcher:watch", "shift 3"):
+    for expected in (
+        "toy_add of x",
+        "shapes:toy_add",
+        "value = 3.0  (command line)",
+        "wrapped by watcher:watch",
+        "shift 3",
+    ):
         assert expected in answer.output
     assert json.loads(CliRunner().invoke(root, ["explain", str(product), "--json"]).output)
 
@@ -109,7 +119,9 @@ def test_provenance_of_a_thousand_inputs_stays_small(image, tmp_path):
     rng = np.random.default_rng(0)
     runs = []
     for number in range(1000):
-        steps = [{"label": f"step{n}", "status": "COMPLETE", "seconds": round(float(rng.random()), 3)} for n in range(15)]
+        steps = [
+            {"label": f"step{n}", "status": "COMPLETE", "seconds": round(float(rng.random()), 3)} for n in range(15)
+        ]
         record = {"kind": "run", "configuration": settings["digest"], "base": f"jw{number}", "steps": steps,
                   "inputs": {"science": [{"name": f"{number}.fits", "sha256": rng.bytes(32).hex()}]}}  # fmt: skip
         runs.append(record | {"digest": provenance.digest(record)})

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -75,8 +76,15 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
     return folder
 
 
+def validate(paths: Sequence[Path], *, environment: Mapping[str, str]) -> dict[str, str]:
+    """Open products with the peer's data models, strictly; return the complaint by file name."""
+    folder = cache_folder() / "validation"
+    _run("validate", paths, folder, environment)
+    return json.loads((folder / "validation.json").read_text())
+
+
 def _run(recipe: str, inputs: Sequence[Path], folder: Path, environment: Mapping[str, str]) -> None:
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     python = peer_environment() / "bin/python"
     command = [str(python), str(RUNNER), recipe, str(folder), *map(str, inputs)]

@@ -5,16 +5,19 @@ folder prepared by `tests.parity.peer`. It imports nothing of this project.
 
 usage: peer_runner.py exposure OUTPUT UNCAL | peer_runner.py detector1 OUTPUT UNCAL
        peer_runner.py image2 OUTPUT RATE    | peer_runner.py image3 OUTPUT CAL...
+       peer_runner.py validate OUTPUT PRODUCT...
 """
 
 import json
 import sys
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
 from jwst import datamodels, step
 from jwst.datamodels import ModelLibrary
+from stdatamodels.exceptions import ValidationWarning
 
 DETECTOR1 = (
     ("group_scale", step.GroupScaleStep),
@@ -53,7 +56,13 @@ class Recorder:
         return result
 
     def save(self, name, model):
+        filename = model.meta.filename
         model.save(str(self.output / f"{name}.fits"))
+        model.meta.filename = filename
+
+    def save_as_product(self, suffix, model):
+        base = model.meta.filename.rsplit("_", 1)[0]
+        model.save(str(self.output / f"{base}_{suffix}.fits"))
 
     def save_library(self, name, library):
         folder = self.output / name
@@ -65,7 +74,7 @@ class Recorder:
 
 
 def detector1(record, path):
-    model = datamodels.open(path)
+    model = datamodels.RampModel(path)
     for name, step_class in DETECTOR1:
         model = record.run(name, step_class, model)
         record.save(name, model)
@@ -82,21 +91,40 @@ def image2(record, model):
     for name, step_class in IMAGE2:
         model = record.run(name, step_class, model)
         record.save(name, model)
+    record.save_as_product("cal", model)
     record.save("resample2", record.run("resample2", step.ResampleStep, model))
 
 
 def image3(record, paths):
     members = [{"expname": str(path), "exptype": "science"} for path in paths]
     table = record.output / "parity_asn.json"
-    table.write_text(json.dumps({"asn_id": "a3001", "asn_pool": "none", "products": [{"name": "mosaic", "members": members}]}))
+    table.write_text(
+        json.dumps({"asn_id": "a3001", "asn_pool": "none", "products": [{"name": "mosaic", "members": members}]})
+    )
     library = ModelLibrary(str(table), on_disk=False)
     for name, step_class in IMAGE3:
         library = record.run(name, step_class, library)
         record.save_library(name, library)
     mosaic = record.run("resample", step.ResampleStep, library)
     record.save("resample", mosaic)
-    catalog = step.SourceCatalogStep.call(mosaic, save_results=True, output_dir=str(record.output), output_file="mosaic")
+    catalog = step.SourceCatalogStep.call(
+        mosaic, save_results=True, output_dir=str(record.output), output_file="mosaic"
+    )
     record.steps["source_catalog"] = {"sources": 0 if catalog is None else len(catalog)}
+
+
+def validate(output, paths):
+    """Open products strictly and note complaints."""
+    faults = {}
+    for path in paths:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ValidationWarning)
+                with datamodels.open(path, strict_validation=True, validate_arrays=True) as model:
+                    model.validate()
+        except Exception as error:
+            faults[Path(path).name] = f"{type(error).__name__}: {error}"
+    (output / "validation.json").write_text(json.dumps(faults))
 
 
 def main():
@@ -108,6 +136,8 @@ def main():
             image2(record, rate)
     elif recipe == "image2":
         image2(record, datamodels.open(paths[0]))
+    elif recipe == "validate":
+        validate(record.output, paths)
     else:
         image3(record, paths)
     versions = {name: version(name) for name in ("jwst", "stcal", "stdatamodels", "stpipe", "crds", "numpy", "astropy")}

@@ -78,7 +78,7 @@ def _factor(meta: Meta, reference: Reference, params: PhotomParams) -> float:
 
 
 def _sensitivity(meta: Meta, reference: Reference, row: Mapping[str, str], params: PhotomParams) -> float:
-    """Find the sensitivity relative to the table at the middle of the exposure, by the keys of the row that was taken."""
+    """Find the sensitivity relative to the table in the middle of the exposure, by the keys of the row taken."""
     from jwcore.algorithms.photom import TIME_TABLES, sensitivity
 
     tables = {name: table for name in TIME_TABLES if (table := reference.table(name)) is not None}
@@ -100,6 +100,6 @@ def _attach_area(exposure: Image | Cube, references: Mapping[str, Reference]) ->
     image = None if area is None else area.array("SCI")
     if image is not None and image.shape == exposure.shape[-2:]:
         exposure.area = image.copy()
-    source = references["photom"] if area is None else area
-    photometry.pixelarea_steradians = source.keyword("PIXAR_SR")
-    photometry.pixelarea_arcsecsq = source.keyword("PIXAR_A2")
+    for path, keyword in (("pixelarea_steradians", "PIXAR_SR"), ("pixelarea_arcsecsq", "PIXAR_A2")):
+        nominal = None if area is None else area.keyword(keyword)
+        setattr(photometry, path, references["photom"].keyword(keyword) if nominal is None else nominal)

@@ -17,7 +17,10 @@ def jwcal_exposure_types():
     return [
         api.ExposureType("FGS_IMAGE", NAME, "imaging", (*to_cal, "image3"), direct_image=True),
         api.ExposureType("FGS_FOCUS", NAME, "imaging", to_cal),
-        *(api.ExposureType(name, NAME, "calibration", ("detector1",), wcs=False) for name in ("FGS_INTFLAT", "FGS_SKYFLAT")),
+        *(
+            api.ExposureType(name, NAME, "calibration", ("detector1",), wcs=False)
+            for name in ("FGS_INTFLAT", "FGS_SKYFLAT")
+        ),
         api.ExposureType("FGS_DARK", NAME, "calibration", (), wcs=False),
         *(api.ExposureType(name, NAME, "guider", (), wcs=False) for name in GUIDER),
     ]

@@ -45,7 +45,12 @@ def jwcal_detectors():
     """The three detectors: 1024 rows of 1032 columns, of which four on the left and right are reference pixels."""
     return [
         api.Detector(
-            name, NAME, shape=(1024, 1032), readout="mid-infrared", reference_pixels=(4, 4, 0, 0), wcs_margins=(4, 4, 0, 0)
+            name,
+            NAME,
+            shape=(1024, 1032),
+            readout="mid-infrared",
+            reference_pixels=(4, 4, 0, 0),
+            wcs_margins=(4, 4, 0, 0),
         )
         for name in ("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG")
     ]

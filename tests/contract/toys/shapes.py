@@ -215,7 +215,11 @@ def jwcal_recipes():
         ),
         api.Recipe(
             "toy_branches",
-            (api.Split("toy_split", {"left": (api.Step("toy_add"),), "right": (api.Step("toy_photom"),)}, "toy_merge"),),
+            (
+                api.Split(
+                    "toy_split", {"left": (api.Step("toy_add"),), "right": (api.Step("toy_photom"),)}, "toy_merge"
+                ),
+            ),
             {"science": "merged"},
         ),
         api.Recipe(
@@ -230,7 +234,12 @@ def jwcal_recipes():
         ),
         api.Recipe(
             "toy_stream",
-            (api.Step("toy_rows"), api.Step("toy_integrations"), api.Step("toy_rows", label="again"), api.Step("toy_fit")),
+            (
+                api.Step("toy_rows"),
+                api.Step("toy_integrations"),
+                api.Step("toy_rows", label="again"),
+                api.Step("toy_fit"),
+            ),
             {"rate": "rate"},
         ),
     ]

@@ -1,0 +1,187 @@
+"""What resample and outlier_detection share: the output grid, and the way of an exposure into a mosaic."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from jwcore.api import BadInput, Params, param
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from jwcore.algorithms.drizzle import Mosaic
+    from jwcore.algorithms.output_grid import OutputGrid
+    from jwcore.algorithms.pixel_map import PixelMap
+    from jwcore.api import ExposureSet, Image, Meta
+
+VARIANCES = ("var_rnoise", "var_poisson", "var_flat")
+"""In the order in which the drizzle takes them: the first makes the weights."""
+
+
+class DrizzleParams(Params):
+    """How exposures are drizzled."""
+
+    pixfrac: float = param(1.0, "Side of the shrunken input pixel over its full side", ge=0.0, le=1.0)
+    fillval: str = param("NAN", "Value of output pixels without data; INDEF is the same as NAN")
+    weight_type: Literal["ivm", "exptime", "None"] = param(
+        "ivm", "Weight of the pixels: inverse read-noise variance, exposure time, or equal"
+    )
+    pixmap_stepsize: float = param(
+        1.0, "Accepted for old parameter files: the map of pixels picks its own step, exact to 1e-4 pixel", ge=1.0
+    )
+    pixmap_order: Literal[1, 3] = param(1, "Accepted for old parameter files, see pixmap_stepsize")
+
+    @property
+    def fill(self) -> float:
+        """The number that `fillval` stands for."""
+        text = self.fillval.strip().upper()
+        try:
+            return math.nan if text == "INDEF" else float(text)
+        except ValueError:
+            raise BadInput(f"fillval = {self.fillval!r} is no number", cure="give a number, NAN or INDEF") from None
+
+
+def image_at(exposures: ExposureSet, index: int) -> Image:
+    """Return one exposure of a set, which must be a 2-D image with a WCS."""
+    exposure = exposures[index]
+    name = exposure.meta.filename or f"exposure {index + 1}"
+    if len(exposure.shape) != 2:
+        raise BadInput(f"the data have {len(exposure.shape)} dimensions", where=name, cure="give 2-D images")
+    if not exposure.has_wcs:
+        raise BadInput("there is no WCS", where=name, cure="run assign_wcs first")
+    return cast("Image", exposure)
+
+
+def shape_of(exposure: Image) -> tuple[int, int]:
+    """Return (ny, nx)."""
+    ny, nx = exposure.shape
+    return ny, nx
+
+
+def footprints(exposures: ExposureSet) -> list[np.ndarray]:
+    """Sky polygons of the exposures: S_REGION, or the border of the WCS where there is none."""
+    from jwcore.algorithms.footprint import footprint, parse_s_region
+
+    return [
+        parse_s_region(meta.wcsinfo.s_region) if meta.wcsinfo.s_region else footprint(image_at(exposures, index).wcs)
+        for index, meta in enumerate(exposures.metas())
+    ]
+
+
+def common_grid(
+    exposures: ExposureSet,
+    *,
+    rotation: float | None = None,
+    pixel_scale: float | None = None,
+    pixel_scale_ratio: float = 1.0,
+    crval: Sequence[float] | None = None,
+    crpix: Sequence[float] | None = None,
+    output_shape: Sequence[int] | None = None,
+) -> OutputGrid:
+    """Lay the grid that holds all exposures, in the orientation and at the scale of the first unless told otherwise.
+
+    The arguments are the parameters of resample.
+    """
+    from jwcore.algorithms.output_grid import grid_from_footprints, mean_pixel_scale, pc_matrix
+
+    first, info = image_at(exposures, 0), exposures.metas()[0].wcsinfo
+    parity = info.vparity or -1
+    if rotation is None:
+        rotation = (info.roll_ref or 0.0) - parity * (info.v3yangle or 0.0)
+    if pixel_scale is None:
+        scale, ratio = reference_scale(first) * pixel_scale_ratio, pixel_scale_ratio
+    else:
+        scale, ratio = pixel_scale, pixel_scale / mean_pixel_scale(first.wcs, shape=shape_of(first))
+    try:
+        return grid_from_footprints(
+            footprints=footprints(exposures),
+            names=[meta.filename or f"exposure {k + 1}" for k, meta in enumerate(exposures.metas())],
+            scale=scale,
+            scale_ratio=ratio,
+            pc=pc_matrix(position_angle=rotation, parity=parity),
+            crval=(crval[0], crval[1]) if crval else None,
+            crpix=(crpix[0], crpix[1]) if crpix else None,
+            shape=(output_shape[1], output_shape[0]) if output_shape else None,
+        )
+    except ValueError as error:
+        raise BadInput(str(error), cure="leave that exposure out, or give output_shape, crpix and crval") from None
+
+
+def reference_scale(exposure: Image) -> float:
+    """Pixel scale of an exposure in arcsec, at its reference point."""
+    from jwcore.algorithms.output_grid import pixel_scale_at
+
+    ny, nx = shape_of(exposure)
+    info = exposure.meta.wcsinfo
+    ra, dec = info.ra_ref, info.dec_ref
+    if ra is None or dec is None:
+        ra, dec = exposure.wcs(0.5 * (nx - 1), 0.5 * (ny - 1), with_bounding_box=False)
+    return pixel_scale_at(exposure.wcs, ra=ra, dec=dec)
+
+
+def map_to(grid: OutputGrid, exposure: Image) -> PixelMap:
+    """Map from the pixels of an exposure to those of the grid."""
+    from jwcore.algorithms.pixel_map import build_pixel_map, wcs_to_wcs
+
+    transform = wcs_to_wcs(input_wcs=exposure.wcs, output_wcs=grid.wcs)
+    return build_pixel_map(transform=transform, shape=shape_of(exposure))
+
+
+def sky_level(meta: Meta) -> float:
+    """Sky that is still to be subtracted: the level that skymatch recorded without subtracting it."""
+    return 0.0 if meta.background.subtracted else float(meta.background.level or 0.0)
+
+
+def exposure_seconds(meta: Meta) -> float:
+    """Exposure time that serves as a weight: measurement time, else effective exposure time."""
+    return float(meta.exposure.measurement_time or meta.exposure.exposure_time or 1.0)
+
+
+def pixel_weights(exposure: Image, *, weight_type: str, bad_bits: int) -> np.ndarray:
+    """Weight of every pixel of an exposure, 0 where it is bad; float32 [ny, nx]."""
+    from jwcore.algorithms.drizzle import input_weight
+
+    return input_weight(
+        shape=shape_of(exposure),
+        dq=exposure.dq,
+        bad_bits=bad_bits,
+        variance=exposure.var_rnoise if weight_type == "ivm" else None,
+        constant=exposure_seconds(exposure.meta) if weight_type == "exptime" else 1.0,
+    )
+
+
+def add_to(
+    mosaic: Mosaic,
+    exposure: Image,
+    *,
+    pixel_map: PixelMap,
+    weight_type: str,
+    bad_bits: int,
+    variances: bool = False,
+    flags: bool = False,
+) -> None:
+    """Drizzle one exposure, less its sky, into a mosaic."""
+    weights = {"ivm": None, "exptime": exposure_seconds(exposure.meta), "None": 1.0}
+    mosaic.add(
+        data=exposure.data,
+        weight=pixel_weights(exposure, weight_type=weight_type, bad_bits=bad_bits),
+        pixel_map=pixel_map,
+        sky=sky_level(exposure.meta),
+        variances=[getattr(exposure, name) for name in VARIANCES] if variances else (),
+        exposure_weight=weights[weight_type],
+        dq=exposure.dq if flags else None,
+        limits=_usable_part(exposure),
+    )
+
+
+def _usable_part(exposure: Image) -> tuple[int, int, int, int]:
+    """First and stop row, first and stop column of the pixels whose centres lie in the WCS bounding box."""
+    ny, nx = shape_of(exposure)
+    box: Any = exposure.wcs.bounding_box
+    if box is None:
+        return 0, ny, 0, nx
+    (x0, x1), (y0, y1) = box.bounding_box(order="F")
+    return max(math.ceil(y0), 0), min(math.floor(y1) + 1, ny), max(math.ceil(x0), 0), min(math.floor(x1) + 1, nx)

@@ -1,0 +1,188 @@
+"""resample: drizzle exposures onto one distortion-free image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from jwcore.api import ExposureSet, UsageError, param, step
+from jwcore.builtin.image3 import _mosaic
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jwcore.algorithms.drizzle import MosaicPlanes
+    from jwcore.algorithms.output_grid import OutputGrid
+    from jwcore.api import Context, Image, Meta
+
+GOOD_PIXELS = "~DO_NOT_USE+NON_SCIENCE"
+
+SUMMED_TIMES = (
+    "exposure.effective_exposure_time",
+    "exposure.exposure_time",
+    "exposure.duration",
+    "exposure.elapsed_exposure_time",
+    "exposure.measurement_time",
+)
+KEPT_WCSINFO = ("wcsinfo.mt_", "wcsinfo.velosys", "wcsinfo.specsys")
+"""Facts about the sky rather than the detector, which stay valid in the mosaic."""
+
+
+class ResampleParams(_mosaic.DrizzleParams):
+    """Parameters of resample."""
+
+    kernel: Literal["square", "gaussian", "point", "turbo", "lanczos2", "lanczos3"] = param(
+        "square", "Drizzle kernel; gaussian and lanczos do not conserve flux"
+    )
+    output_shape: tuple[int, int] | None = param(
+        None, "Size of the output, x and y; None: from the footprints", unit="px"
+    )
+    crpix: tuple[float, float] | None = param(None, "Reference pixel, x and y, counted from 0", unit="px")
+    crval: tuple[float, float] | None = param(None, "Reference point, right ascension and declination", unit="deg")
+    rotation: float | None = param(None, "Position angle of the y axis; None: that of the first exposure", unit="deg")
+    pixel_scale_ratio: float = param(1.0, "Output over input pixel size; ignored if pixel_scale is given", gt=0.0)
+    pixel_scale: float | None = param(None, "Output pixel size", unit="arcsec", gt=0.0)
+    output_wcs: str = param("", "ASDF file with the grid under the key wcs; overrides the other grid parameters")
+    single: bool = param(False, "Resample every exposure group onto an image of its own, all on one grid")
+    blendheaders: bool = param(True, "Combine the metadata of the inputs; False takes those of the first")
+    in_memory: bool = param(True, "Accepted for old parameter files: exposures are always taken one at a time")
+    enable_ctx: bool = param(True, "Make the context image")
+    enable_err: bool = param(True, "Resample the variances and make the error image")
+    report_var: bool = param(True, "Keep the variances in the product")
+    propagate_dq: bool = param(False, "Make a DQ image: all flags of the contributing pixels")
+
+
+@step(
+    stage="resample",
+    params=ResampleParams,
+    sets=("NDRIZ", "RESWHT", "PIXFRAC", "PXSCLRT", "PIXAR_SR", "PIXAR_A2", "S_REGION", "BKGLEVEL", "BKGSUB"),
+    scratch=2.5,
+)
+def resample(exposures: ExposureSet, params: ResampleParams, context: Context) -> Image | ExposureSet:
+    """Drizzle all exposures, less the sky that skymatch found, onto one tangent-plane image."""
+    grid = _grid(exposures, params)
+    context.log.debug("output grid %d x %d, %.5f arcsec", grid.shape[1], grid.shape[0], grid.pixel_scale)
+    if params.single:
+        groups = exposures.groups().values()
+        return ExposureSet([_combine(exposures, members, grid, params, context) for members in groups])
+    return _combine(exposures, range(len(exposures)), grid, params, context)
+
+
+def _grid(exposures: ExposureSet, params: ResampleParams) -> OutputGrid:
+    """Lay the output grid that the parameters ask for."""
+    from jwcore.algorithms.output_grid import grid_from_file
+
+    if params.output_wcs:
+        try:
+            return grid_from_file(params.output_wcs, input_scale=_mosaic.reference_scale(_mosaic.image_at(exposures, 0)))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"output_wcs cannot be used: {error}", cure="give an ASDF file with a WCS") from None
+    return _mosaic.common_grid(
+        exposures,
+        rotation=params.rotation,
+        pixel_scale=params.pixel_scale,
+        pixel_scale_ratio=params.pixel_scale_ratio,
+        crval=params.crval,
+        crpix=params.crpix,
+        output_shape=params.output_shape,
+    )
+
+
+def _combine(exposures: ExposureSet, members: Any, grid: OutputGrid, params: ResampleParams, context: Context) -> Image:
+    """Drizzle some exposures of a set onto the grid."""
+    from jwcore.algorithms.drizzle import Mosaic
+    from jwcore.algorithms.good_bits import bad_bits
+
+    mosaic = Mosaic(
+        shape=grid.shape,
+        kernel=params.kernel,
+        pixfrac=params.pixfrac,
+        scale_ratio=grid.scale_ratio,
+        variances=params.enable_err,
+        context=params.enable_ctx,
+        dq=params.propagate_dq,
+    )
+    for index in context.progress(members, "resample"):
+        exposure = _mosaic.image_at(exposures, index)
+        _mosaic.add_to(
+            mosaic,
+            exposure,
+            pixel_map=_mosaic.map_to(grid, exposure),
+            weight_type=params.weight_type,
+            bad_bits=bad_bits(GOOD_PIXELS),
+            variances=params.enable_err,
+            flags=params.propagate_dq,
+        )
+    planes = mosaic.finish(fill=params.fill)
+    return _product(planes, exposures, list(members), grid, params)
+
+
+def _product(
+    planes: MosaicPlanes, exposures: ExposureSet, members: list[int], grid: OutputGrid, params: ResampleParams
+) -> Image:
+    """Assemble the mosaic and its metadata."""
+    from jwcore.api import Image, blend, header_table
+
+    metas = [exposures.metas()[index] for index in members]
+    blended = params.blendheaders and len(metas) > 1
+    meta = blend(metas) if blended else metas[0].copy()
+    groups = [exposures.group_ids[index] for index in members]
+    _add_times(meta, [metas[groups.index(name)] for name in dict.fromkeys(groups)], metas)
+    _describe(meta, grid, params, pointings=len(set(groups)))
+    footprints = _mosaic.footprints(exposures)
+    meta.wcsinfo.s_region = _outline([footprints[index] for index in members], grid)
+    variances = dict(zip(_mosaic.VARIANCES, planes.variances, strict=False)) if params.report_var else {}
+    image = Image(
+        meta=meta, data=planes.data, err=planes.err, con=planes.context, wht=planes.weight, dq=planes.dq, **variances
+    )
+    if blended:
+        image.hdrtab = header_table(metas)
+    image.wcs = grid.wcs
+    return image
+
+
+def _add_times(meta: Meta, groups: list[Meta], metas: list[Meta]) -> None:
+    """Sum times once for every exposure group, whose detectors looked at the same time; span start and end."""
+    for path in SUMMED_TIMES:
+        times = [group.get(path) for group in groups]
+        meta.set(path, sum(times) if None not in times else None)
+    for path, extreme in (("exposure.start_time", min), ("exposure.end_time", max)):
+        times = [time for member in metas if (time := member.get(path)) is not None]
+        meta.set(path, extreme(times, default=None))
+
+
+def _describe(meta: Meta, grid: OutputGrid, params: ResampleParams, *, pointings: int) -> None:
+    """Write how the mosaic was made and where it lies."""
+    for path, _ in list(meta.items()):
+        if path.startswith("wcsinfo.") and not path.startswith(KEPT_WCSINFO):
+            meta.set(path, None)
+    for keyword, value in grid.keywords.items():
+        meta.set_keyword(keyword, value)
+    settings: dict[str, Any] = {
+        "pointings": pointings,
+        "pixel_scale_ratio": grid.scale_ratio,
+        "pixfrac": params.pixfrac,
+        "weight_type": params.weight_type if params.weight_type != "None" else None,
+        "kernel": params.kernel,
+        "fillval": params.fillval,
+    }
+    for name, value in settings.items():
+        meta.set(f"resample.{name}", value)
+    meta.photometry.pixelarea_arcsecsq = grid.pixel_scale**2
+    meta.photometry.pixelarea_steradians = grid.pixel_area
+    meta.background.level = meta.background.subtracted = None
+
+
+def _outline(polygons: list[np.ndarray], grid: OutputGrid) -> str:
+    """S_REGION of the mosaic: the union of the footprints, as far as it lies on the grid."""
+    import numpy as np
+
+    from jwcore.algorithms.footprint import footprint, format_s_region, sky_intersection, union_outlines
+
+    ny, nx = grid.shape
+    frame = footprint(grid.wcs, box=((-0.5, nx - 0.5), (-0.5, ny - 0.5)))
+    planes = [np.stack(grid.wcs.invert(*polygon.T, with_bounding_box=False), axis=1) for polygon in polygons]
+    outlines = []
+    for ring in union_outlines(planes):
+        ra, dec = grid.wcs(*ring.T, with_bounding_box=False)
+        outlines.append(sky_intersection(np.stack([np.mod(ra, 360.0), dec], axis=1), frame))
+    return "  ".join(format_s_region(outline) for outline in outlines if len(outline))

@@ -1,0 +1,347 @@
+"""tweakreg: align exposures with one another, and with a reference catalogue, by their sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from jwcore.api import BadInput, StepFailed, UsageError, param, step
+from jwcore.builtin.image3.finder_params import FinderParams, finder_settings
+from jwcore.builtin.sky_keywords import SipParams, refresh_approximation, refresh_footprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from astropy.table import Table
+
+    from jwcore.algorithms.alignment import AlignImage, AlignSettings, Positions
+    from jwcore.api import Context, ExposureSet, Image
+
+GAIA_SERVICES = ("GAIAREFCAT", "GAIADR3", "GAIADR2", "GAIADR1", "GAIADR3_S3")
+POINTING = {"v2_ref": "V2_REF", "v3_ref": "V3_REF", "roll_ref": "ROLL_REF"}
+Geometry = Literal["shift", "rshift", "rscale", "general"]
+
+
+class TweakregParams(FinderParams, SipParams):
+    """Parameters of tweakreg; those that begin with ``abs_`` belong to the alignment with a reference catalogue."""
+
+    save_catalogs: bool = param(False, "Write the sources of each exposure, and a table of the fits")
+    use_custom_catalogs: bool = param(False, "Take sources from catalogues where there are some")
+    catalog_format: Literal["ecsv"] = param("ecsv", "Format of the catalogues that are written")
+    catfile: str | None = param(None, "Text file with the name of an exposure and of its catalogue in each line")
+    enforce_user_order: bool = param(False, "Align in the order of the input, whatever the overlaps")
+    expand_refcat: bool = param(False, "Add new sources of each aligned exposure to the reference")
+    minobj: int = param(15, "Fewest matches for a fit", ge=1)
+    fitgeometry: Geometry = param("rshift", "What is fitted: shift; and rotation; and scale; anything linear")
+    nclip: int = param(3, "Clipping iterations", ge=0)
+    sigma: float = param(3.0, "Clipping limit", unit="sigma", gt=0)
+    searchrad: float = param(2.0, "Largest offset that is searched", unit="arcsec", gt=0)
+    use2dhist: bool = param(True, "Find the initial offset in a histogram of all differences")
+    separation: float = param(1.0, "Sources closer to each other are not matched", unit="arcsec", gt=0)
+    tolerance: float = param(0.7, "Largest distance of matched sources", unit="arcsec", gt=0)
+    xoffset: float = param(0.0, "Initial offset when there is no histogram, x", unit="arcsec")
+    yoffset: float = param(0.0, "Initial offset when there is no histogram, y", unit="arcsec")
+    abs_refcat: str | None = param(None, "Reference catalogue: a file with columns RA and DEC, or sky_centroid")
+    save_abs_catalog: bool = param(False, "Write the reference catalogue")
+    abs_minobj: int = param(15, "Fewest matches for a fit", ge=1)
+    abs_fitgeometry: Geometry = param("rshift", "What is fitted")
+    abs_nclip: int = param(3, "Clipping iterations", ge=0)
+    abs_sigma: float = param(3.0, "Clipping limit", unit="sigma", gt=0)
+    abs_searchrad: float = param(6.0, "Largest offset that is searched", unit="arcsec", gt=0)
+    abs_use2dhist: bool = param(True, "Find the initial offset in a histogram of all differences; else it is zero")
+    abs_separation: float = param(1.0, "Sources closer to each other are not matched", unit="arcsec", gt=0)
+    abs_tolerance: float = param(0.7, "Largest distance of matched sources", unit="arcsec", gt=0)
+    in_memory: bool = param(True, "Accepted for parameter files; the input decides what stays in memory")
+
+    @model_validator(mode="after")
+    def _check(self) -> TweakregParams:
+        """Refuse what could not work, before anything runs."""
+        for prefix in ("", "abs_"):
+            separation, tolerance = getattr(self, prefix + "separation"), getattr(self, prefix + "tolerance")
+            if separation <= 2**0.5 * tolerance:
+                raise UsageError(
+                    f"tweakreg.{prefix}separation = {separation} lets a source match two others",
+                    cure=f"give more than 1.414 x {prefix}tolerance = {2**0.5 * tolerance:.3f} arcsec",
+                )
+        if (self.abs_refcat or "").strip().upper() in GAIA_SERVICES:
+            raise UsageError(
+                f"tweakreg.abs_refcat = {self.abs_refcat}: catalogue services are not available yet",
+                cure="give a file with columns RA and DEC (deg), or None to align the exposures with one another only",
+            )
+        return self
+
+
+@step(stage="tweakreg", params=TweakregParams, products=("cat", "abscat", "alignment"), sets=("S_REGION",))
+def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -> ExposureSet:
+    """Align the exposures by their sources and correct their WCSes, footprints and FITS-SIP approximations.
+
+    All detectors of one exposure move together. The first group is the reference, unless a catalogue is named. Exposures
+    that could not be fitted keep their WCS; when none could, or a fit is not to be believed, all keep theirs.
+    """
+    from jwcore.algorithms.alignment import AlignmentError
+
+    groups = list(exposures.groups().values())
+    alone = len(groups) < 2
+    if alone and not params.abs_refcat and not params.save_catalogs:
+        raise StepFailed("there is one group of exposures and no abs_refcat: nothing to align with")
+    catalog = _reference_catalog(params.abs_refcat) if params.abs_refcat else None
+    images = _images(exposures, params, context)
+    if alone and catalog is None:
+        raise StepFailed("there is one group of exposures and no abs_refcat; its catalogues are saved")
+    try:
+        _align([[images[i] for i in group] for group in groups], catalog, params, context)
+    except AlignmentError as error:
+        raise StepFailed(str(error)) from None
+    if catalog is not None and params.save_abs_catalog:
+        _save_reference(catalog, context)
+    _correct(exposures, images, params, context)
+    _report(exposures, images, params, context)
+    return exposures
+
+
+def _align(
+    groups: Sequence[Sequence[AlignImage]], catalog: Positions | None, params: TweakregParams, context: Context
+) -> None:
+    """Align the groups with one another and then, as one, with the catalogue.
+
+    A group that did not fit the others is aligned with the catalogue on its own.
+    """
+    from jwcore.algorithms.alignment import AlignmentError, align_relative, align_to_catalog
+
+    together: list[AlignImage] = []
+    if len(groups) > 1:
+        expand = params.expand_refcat or catalog is not None
+        try:
+            align_relative(groups, _settings(params), expand=expand, keep_order=params.enforce_user_order)
+        except AlignmentError as error:
+            if catalog is None:
+                raise
+            context.log.warning("%s; each group is aligned with the catalogue alone", error)
+        together = [image for group in groups for image in group if image.status in ("aligned", "reference")]
+    if catalog is not None:
+        others = [group for group in groups if group[0] not in together]
+        align_to_catalog([*([together] if together else []), *others], catalog, _settings(params, prefix="abs_"))
+        for image in (image for group in groups for image in group if image.corrected):
+            image.wcs.name = f"FIT-LVL3-{Path(params.abs_refcat or '').name}"
+
+
+def _settings(params: TweakregParams, *, prefix: str = "") -> AlignSettings:
+    """Collect the settings of the relative alignment, or with the prefix ``abs_`` of the absolute one."""
+    from jwcore.algorithms.alignment import AlignSettings
+
+    names = ("searchrad", "use2dhist", "tolerance", "separation", "minobj", "nclip", "sigma")
+    offsets = {} if prefix else {"xoffset": params.xoffset, "yoffset": params.yoffset}
+    return AlignSettings(
+        **{name: getattr(params, prefix + name) for name in names},
+        **offsets,
+        fitgeom=getattr(params, prefix + "fitgeometry"),
+    )
+
+
+def _images(exposures: ExposureSet, params: TweakregParams, context: Context) -> list[AlignImage]:
+    """Collect the sources and the WCS of every exposure."""
+    from jwcore.algorithms.alignment import AlignImage
+
+    custom = _custom_catalogs(exposures, params)
+    images, tables = [], {}
+    for index, exposure in enumerate(context.progress(exposures.each(edit=False), "sources")):
+        name = Path(exposure.meta.filename or f"exposure {index + 1}").stem
+        if exposure.wcs is None:
+            raise StepFailed(f"{name} has no WCS: run assign_wcs first")
+        missing = [word for leaf, word in POINTING.items() if exposure.meta.get(f"wcsinfo.{leaf}") is None]
+        if missing:
+            raise BadInput(f"no {', '.join(missing)} in the header", where=name, cure="add the pointing keywords")
+        table = _read_sources(custom[index]) if custom[index] else _find(exposure, params)
+        (x0, x1), (y0, y1) = exposure.wcs.bounding_box.bounding_box(order="F")
+        table = table[(table["x"] >= x0) & (table["x"] <= x1) & (table["y"] >= y0) & (table["y"] <= y1)]
+        if not len(table):
+            context.log.warning("no sources in %s", name)
+        tables[name] = table
+        pointing = {leaf: exposure.meta.get(f"wcsinfo.{leaf}") for leaf in POINTING}
+        weight = _values(table, "weight") if "weight" in table.colnames else None
+        images.append(
+            AlignImage(exposure.wcs, x=_values(table, "x"), y=_values(table, "y"), weight=weight, name=name, **pointing)
+        )
+    context.count(sources=sum(len(table) for table in tables.values()))
+    if params.save_catalogs:
+        _save("cat", tables, context)
+    return images
+
+
+def _find(exposure: Image, params: TweakregParams) -> Table:
+    """Find the sources of one exposure."""
+    import numpy as np
+    from astropy.table import Table
+
+    from jwcore.algorithms import dq
+    from jwcore.algorithms.source_finding import find_sources
+
+    mask = np.zeros(exposure.shape, dtype=bool)
+    if exposure.dq is not None:
+        mask |= (exposure.dq & (dq.DO_NOT_USE | dq.NON_SCIENCE)) != 0
+    if not np.isfinite(exposure.data[~mask]).any():
+        return Table(names=("id", "x", "y", "flux"))
+    found = find_sources(exposure.data, mask, settings=finder_settings(params))
+    return Table({"id": found.label, "x": found.x, "y": found.y, "flux": found.flux})
+
+
+def _values(table: Table, name: str) -> np.ndarray:
+    import numpy as np
+
+    return np.asarray(table[name], dtype=np.float64)
+
+
+def _save(name: str, tables: dict[str, Table], context: Context) -> None:
+    """Hand out one catalogue for each exposure."""
+    from jwcore.api import Catalog
+
+    context.save(name, {exposure: Catalog(table) for exposure, table in tables.items()})
+
+
+# ---- catalogues of the user
+def _custom_catalogs(exposures: ExposureSet, params: TweakregParams) -> list[Path | None]:
+    """Find the catalogue of each exposure: in ``catfile``, in the association, or in the header."""
+    if not params.use_custom_catalogs:
+        return [None] * len(exposures)
+    listed = _read_catfile(Path(params.catfile)) if params.catfile else {}
+    found: list[Path | None] = []
+    for meta, info, path in zip(exposures.metas(), exposures.members_info, exposures.paths(), strict=True):
+        name = Path(meta.filename or path or "").name
+        catalog = listed.get(name, info.get("tweakreg_catalog", meta.get("tweakreg_catalog")))
+        folders = [Path(params.catfile).parent] if name in listed and params.catfile else []
+        folders += [path.parent] if path else []
+        found.append(_locate(catalog, [*folders, Path()]) if catalog else None)
+    return found
+
+
+def _read_catfile(path: Path) -> dict[str, str]:
+    """Read pairs of exposure and catalogue; an exposure alone on its line is searched for sources."""
+    try:
+        lines = [line.split() for line in path.read_text().splitlines()]
+    except OSError as error:
+        raise UsageError(f"cannot read catfile: {error.strerror}", where=str(path), cure="check its path") from None
+    return {Path(words[0]).name: words[1] if len(words) > 1 else "" for words in lines if words}
+
+
+def _locate(name: str, folders: Iterable[Path]) -> Path:
+    """Look for a file in several folders."""
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    raise UsageError("there is no such source catalogue", where=name, cure="correct its path, or leave it out")
+
+
+def _read_table(path: Path) -> Table:
+    from astropy.table import QTable, Table
+
+    try:
+        if path.suffix.lower() == ".ecsv":
+            return QTable.read(path, format="ascii.ecsv")
+        return Table.read(path, format="fits" if path.suffix.lower() in (".fits", ".fit") else "ascii")
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"cannot read this catalogue: {reason}", where=str(path), cure="give ECSV, FITS or text"
+        ) from None
+
+
+def _read_sources(path: Path) -> Table:
+    """Read the sources of one exposure: columns x, y (or xcentroid, ycentroid), optional flux and weight."""
+    table = _read_table(path)
+    for axis in ("x", "y"):
+        if axis not in table.colnames and f"{axis}centroid" in table.colnames:
+            table.rename_column(f"{axis}centroid", axis)
+    if not {"x", "y"} <= set(table.colnames):
+        raise UsageError("the catalogue has no columns x and y", where=str(path), cure="add them, pixels from 0")
+    return table
+
+
+def _reference_catalog(name: str) -> Positions:
+    """Read the reference catalogue: columns RA and DEC in degrees in any case, else sky_centroid."""
+    import numpy as np
+
+    from jwcore.algorithms.alignment import Positions
+
+    table = _read_table(_locate(name, [Path()]))
+    named = {wanted: [c for c in table.colnames if c.upper() == wanted] for wanted in ("RA", "DEC")}
+    for columns in named.values():
+        if len(columns) > 1:
+            raise UsageError(f"columns {' and '.join(columns)} are ambiguous", where=name, cure="keep one of them")
+    if all(named.values()):
+        ra, dec = (table[columns[0]] for columns in named.values())
+    elif "sky_centroid" in table.colnames:
+        ra, dec = table["sky_centroid"].ra, table["sky_centroid"].dec
+    else:
+        raise UsageError("no columns RA and DEC, nor sky_centroid", where=name, cure="add RA and DEC in degrees")
+    ra, dec = (np.asarray(getattr(c, "value", c), dtype=np.float64) for c in (ra, dec))
+    weight = np.asarray(table["weight"], dtype=np.float64) if "weight" in table.colnames else None
+    return Positions(ra, dec, weight).take(np.isfinite(ra) & np.isfinite(dec))
+
+
+def _save_reference(catalog: Positions, context: Context) -> None:
+    from astropy.table import Table
+
+    from jwcore.api import Catalog
+
+    table = Table({"RA": catalog.ra, "DEC": catalog.dec})
+    if catalog.weight is not None:
+        table["weight"] = catalog.weight
+    context.save("abscat", Catalog(table))
+
+
+# ---- results
+def _correct(exposures: ExposureSet, images: Sequence[AlignImage], params: TweakregParams, context: Context) -> None:
+    """Give the exposures their new WCSes."""
+    for exposure, image in zip(exposures.each(), images, strict=True):
+        if image.status not in ("reference", "aligned"):
+            context.log.warning("%s is not aligned: %s", image.name, image.status)
+        if not image.corrected:
+            continue
+        exposure.wcs = image.wcs
+        refresh_footprint(exposure)
+        if params.sip_approx:
+            refresh_approximation(exposure, params, context)
+
+
+def _report(exposures: ExposureSet, images: Sequence[AlignImage], params: TweakregParams, context: Context) -> None:
+    """Count, log and, on demand, save what was fitted."""
+    from jwcore.api import Catalog
+
+    fits = [image.fit for image in images if image.fit is not None]
+    context.count(groups=len(exposures.groups()), aligned=len(fits), unaligned=len(images) - len(fits))
+    if fits:
+        context.count(largest_rmse_mas=round(1e3 * max(fit.rmse for fit in fits), 3))
+    for image in images:
+        if (fit := image.fit) is not None:
+            context.log.info(
+                "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches",
+                image.name, *fit.shift, fit.rotation, fit.scale, 1e3 * fit.rmse, fit.used, fit.matches,
+            )  # fmt: skip
+    if params.save_catalogs:
+        context.save("alignment", Catalog(_fit_table(images)))
+
+
+def _fit_table(images: Sequence[AlignImage]) -> Table:
+    """List the fit of every exposure: shift and residuals in arcsec, rotation in degrees."""
+    from astropy.table import Table
+
+    table = Table(
+        {
+            "exposure": [image.name for image in images],
+            "status": [image.status for image in images],
+            "sources": [len(image.x) for image in images],
+        }
+    )
+    units = {"rotation": "deg", "rmse": "arcsec", "mae": "arcsec"}
+    for name in ("matches", "used"):
+        table[name] = [getattr(image.fit, name, 0) for image in images]
+    for axis, name in enumerate(("shift_x", "shift_y")):
+        table[name] = [image.fit.shift[axis] if image.fit else float("nan") for image in images]
+        table[name].unit = "arcsec"
+    for name in ("rotation", "scale", "rmse", "mae"):
+        table[name] = [getattr(image.fit, name, float("nan")) for image in images]
+        table[name].unit = units.get(name)
+    return table

@@ -1,0 +1,1 @@
+"""Quick-look pages: self-contained HTML with pictures and tables."""

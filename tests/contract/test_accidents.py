@@ -1,0 +1,154 @@
+"""What goes wrong ends with one line that names the cure, the documented exit code, and no partial product."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jwcore import models
+from jwcore.testing import tiny_image, tiny_ramp
+
+ACCIDENTS = str(Path(__file__).parent / "toys" / "accidents.py")
+SHAPES = str(Path(__file__).parent / "toys" / "shapes.py")
+
+
+def jwcal(*words, preamble=""):
+    code = f"{preamble}\nimport sys; from jwcore.cli import main; main({list(map(str, words))!r})"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CRDS_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def last_line(done):
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def rate(tmp_path):
+    path = tmp_path / "jw00001001001_02101_00001_nrca1_rate.fits"
+    models.write(tiny_image(), path)
+    return path
+
+
+def damaged(tmp_path, kind, rate):
+    path = tmp_path / f"{kind.replace(' ', '_')}_rate.fits"
+    content = rate.read_bytes()
+    if kind == "truncated":
+        path.write_bytes(content[: len(content) // 3])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("this is not FITS\n" * 300)
+    elif kind == "no SCI":
+        image = models.read(rate)
+        image.data = None
+        from astropy.io import fits
+
+        with fits.open(rate) as hdus:
+            del hdus["SCI"]
+            hdus.writeto(path)
+    elif kind == "missing":
+        pass
+    return path
+
+
+@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "no SCI", "missing"])
+def test_damaged_input_is_exit_code_4(tmp_path, rate, kind):
+    path = damaged(tmp_path, kind, rate)
+    out = tmp_path / "out"
+    done = jwcal("run", "toy_add", path, "-p", SHAPES, "-o", out, "--references", "none")
+    assert done.returncode == 4, done.stderr
+    assert path.name in last_line(done)
+    assert "—" in last_line(done)
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (["run", "toy_ad", "X"], 2, "did you mean 'toy_add'"),
+        (["run", "toy_add", "X", "-s", "toy_add.valu=3"], 2, "did you mean 'value'"),
+        (["run", "toy_add", "X", "-s", "toy_add.value=-3"], 2, ">= 0"),
+        (["run", "toy_add", "X", "-s", "value=3"], 2, "-s step.param=value"),
+        (["run", "toy_add", "X", "--use", "toy_ad=acme"], 2, "did you mean 'toy_add'"),
+        (["run", "toy_add", "X", "--use", "toy_add"], 2, "--use STAGE=PLUGIN"),
+        (["run", "toy_add", "X", "--max-memory", "lots"], 2, "4G"),
+        (["run", "toy_add", "X", "--executor", "magic"], 2, "processes"),
+        (["run", "toy_add", "X", "-p", "nowhere"], 2, "installed: builtin"),
+        (["run", "toy_add", "X", "-c", "no.toml"], 2, "check the path after -c"),
+        (["run", "flat_field", "X", "--references", "none"], 3, "--override flat=FILE"),
+        (["runn", "toy_add"], 2, "did you mean 'run'"),
+        (["run", "toy_add", "X", "-o", "/proc/no"], 2, "choose another folder"),
+    ],
+)
+def test_mistakes_are_named_with_their_cure(tmp_path, rate, words, code, expected):
+    words = [rate if word == "X" else word for word in words]
+    if words[0] == "run" and "-o" not in words:
+        words += ["-o", tmp_path / "out"]
+    done = jwcal(*words, *(["-p", SHAPES] if words[0] == "run" else []))
+    assert (done.returncode, expected in last_line(done)) == (code, True), done.stderr
+
+
+def test_a_crashing_step_names_itself_and_how_to_go_on(tmp_path, rate):
+    done = jwcal("run", "toy_crash", rate, "-p", ACCIDENTS, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "toy_crash (accidents:toy_crash) failed: AttributeError" in last_line(done)
+    assert "--resume" in last_line(done)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_killed_worker_is_an_error_not_a_hang(tmp_path, rate):
+    done = jwcal("run", "toy_killed", rate, "-p", ACCIDENTS, "-o", tmp_path / "out", "--executor", "processes")
+    assert done.returncode == 1
+    assert "a worker process died" in last_line(done)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_control_c_leaves_nothing_half_written(tmp_path, rate):
+    done = jwcal("run", "toy_interrupted", rate, "-p", ACCIDENTS, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "stopped" in last_line(done)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_full_disk_is_named_and_leaves_no_partial_product(tmp_path, rate):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
+    done = jwcal("run", "toy_add", rate, "-p", SHAPES, "-o", tmp_path / "out", preamble=limit)
+    assert done.returncode == 1
+    assert "_added.fits" in last_line(done)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_unwritable_folder_is_refused_before_anything_runs(tmp_path, rate):
+    (tmp_path / "file").write_text("")
+    done = jwcal("run", "toy_add", rate, "-p", SHAPES, "-o", tmp_path / "file")
+    assert done.returncode == 2
+    assert "cannot write to" in last_line(done)
+
+
+def test_a_missing_keyword_or_another_instrument(tmp_path):
+    ramp = tmp_path / "x_uncal.fits"
+    models.write(tiny_ramp(EXP_TYPE=None, INSTRUME=None), ramp)
+    done = jwcal("run", "detector1", ramp, "-o", tmp_path)
+    assert (done.returncode, "no INSTRUME keyword" in last_line(done)) == (4, True)
+    models.write(tiny_ramp(INSTRUME="MIRI", DETECTOR="MIRIMAGE", EXP_TYPE="MIR_IMAGE", CHANNEL=None), ramp)
+    done = jwcal("plan", "detector1", ramp)
+    assert done.returncode == 5
+    assert "no implementation of reset" in done.stdout
+
+
+def test_zero_groups_are_refused(tmp_path):
+    from astropy.io import fits
+
+    path = tmp_path / "x_uncal.fits"
+    models.write(tiny_ramp(), path)
+    with fits.open(path) as hdus:
+        hdus["SCI"].data = np.zeros((1, 0, 32, 32), "f4")
+        hdus.writeto(path, overwrite=True)
+    done = jwcal("run", "detector1", path, "-o", tmp_path)
+    assert done.returncode == 4
+    assert "empty" in last_line(done) or "groups" in last_line(done)

@@ -1,0 +1,46 @@
+"""Compare jwcal with the official pipeline: ``python -m tests.parity [--quick] [--case NAME]``."""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from tests.parity import deviations, peer
+from tests.parity.cases import CASES
+from tests.parity.harness import Harness, fresh
+from tests.parity.report import Row, markdown, print_table
+
+HERE = Path(__file__).parent
+log = logging.getLogger("parity")
+
+
+def main() -> int:
+    """Run the chosen cases, print the table, write ``results.md`` after a full run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the small cases and one full frame")
+    parser.add_argument("--case", action="append", default=[], help="a case by name; may be repeated")
+    parser.add_argument("--docs", action="store_true", help="only write docs/deviations.md")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    log.setLevel(logging.INFO)
+    declared = deviations.load()
+    (peer.REPOSITORY / "docs/deviations.md").write_text(deviations.document(declared))
+    if options.docs:
+        return 0
+    chosen = [
+        case for case in CASES if (case.name in options.case) or not options.case and (case.quick or not options.quick)
+    ]
+    rows: list[Row] = []
+    for case in chosen:
+        start = time.perf_counter()
+        rows += Harness(case, fresh(peer.cache_folder() / "ours" / case.name.replace(" ", "_")), declared).run()
+        log.info("%s: %.0f s", case.name, time.perf_counter() - start)
+    print_table(rows)
+    if chosen == list(CASES):
+        (HERE / "results.md").write_text(markdown(rows, peer=peer.VERSION))
+    return 0 if all(row.passed for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

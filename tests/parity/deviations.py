@@ -1,0 +1,132 @@
+"""Declared differences from the peer: what is expected, why, and the proof that ours is nearer to the truth.
+
+Parity is checked after the prediction of every deviation has been applied to the peer's arrays. A prediction is a function
+of `tests.parity.predictions`, named in ``deviations.toml``:
+
+``formula``
+    ``f(peer, ours, scene) -> dict`` of the arrays as they should be.
+``excluded-mask``
+    ``f(peer, ours, scene) -> dict`` of boolean arrays, True where pixels are not compared. At most ``limit`` of the pixels.
+``extra-array``
+    No function: ours has arrays that the peer does not have.
+"""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.parity import predictions
+
+HERE = Path(__file__).parent
+KINDS = ("formula", "excluded-mask", "extra-array")
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One entry of ``deviations.toml``."""
+
+    name: str
+    stages: tuple[str, ...]
+    arrays: tuple[str, ...]
+    kind: str
+    reason: str
+    size: str
+    truth_test: str = ""
+    modes: tuple[str, ...] = ("step", "chain")
+    prediction: str = ""
+    limit: float = 0.01
+    quirk: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def load(path: Path = HERE / "deviations.toml") -> list[Deviation]:
+    """Read and check the declared deviations."""
+    entries = tomllib.loads(path.read_text()).get("deviation", [])
+    deviations = [
+        Deviation(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+        for entry in entries
+    ]
+    for deviation in deviations:
+        if deviation.kind not in KINDS:
+            raise ValueError(f"{deviation.name}: kind {deviation.kind!r} is not one of {', '.join(KINDS)}")
+        if (deviation.kind == "extra-array") == bool(deviation.prediction):
+            raise ValueError(f"{deviation.name}: formulas and masks name a prediction, extra arrays do not")
+        if deviation.prediction and not hasattr(predictions, deviation.prediction):
+            raise ValueError(f"{deviation.name}: there is no prediction {deviation.prediction!r}")
+    return deviations
+
+
+def apply(
+    deviations: list[Deviation],
+    step: str,
+    mode: str,
+    *,
+    ours: dict[str, np.ndarray],
+    peer: dict[str, np.ndarray],
+    scene: predictions.Scene,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
+    """Apply what is declared for a step.
+
+    Parameters
+    ----------
+    deviations : list of Deviation
+        All declared ones.
+    step, mode : str
+        Step, and ``step`` or ``chain``.
+    ours, peer : dict of ndarray
+        Arrays of the two products.
+    scene : Scene
+        References and inputs that predictions need.
+
+    Returns
+    -------
+    ours, peer, excluded : dict of ndarray
+        What is to be compared, and the pixels that are not.
+    used : list of str
+        Names of the deviations that took part.
+    """
+    ours, peer, excluded, used = dict(ours), dict(peer), {}, []
+    for deviation in deviations:
+        if step not in deviation.stages or mode not in deviation.modes:
+            continue
+        if deviation.kind == "extra-array":
+            present = [name for name in deviation.arrays if name in ours and name not in peer]
+            for name in present:
+                del ours[name]
+            used += [deviation.name] * bool(present)
+            continue
+        predicted = getattr(predictions, deviation.prediction)(peer, ours, scene)
+        predicted = {name: array for name, array in predicted.items() if name in deviation.arrays}
+        used += [deviation.name] * bool(predicted)
+        if deviation.kind == "formula":
+            peer.update(predicted)
+            continue
+        for name, mask in predicted.items():
+            if np.mean(mask) > deviation.limit:
+                raise ValueError(
+                    f"{deviation.name} excludes {np.mean(mask):.2%} of {name}, more than {deviation.limit:.2%}"
+                )
+            excluded[name] = excluded.get(name, False) | mask
+    return ours, peer, excluded, used
+
+
+def document(deviations: list[Deviation]) -> str:
+    """Return ``docs/deviations.md``."""
+    lines = [
+        "# Deviations from the official pipeline",
+        "",
+        "Where the results of jwcal differ from those of `jwst` 3.0.0, why, by how much, and which test shows that the",
+        "difference brings them nearer to the truth. This page is generated from `tests/parity/deviations.toml`; parity is",
+        "checked after each of these predictions is applied.",
+        "",
+    ]
+    for deviation in deviations:
+        lines += [f"## {deviation.name}", "", deviation.reason.strip(), ""]
+        lines += [f"- **Stages**: {', '.join(deviation.stages)}; arrays {', '.join(deviation.arrays)}"]
+        lines += [f"- **Size**: {deviation.size}"]
+        lines += [f"- **Test against the truth**: `{deviation.truth_test}`"] if deviation.truth_test else []
+        lines += [""]
+    return "\n".join(lines)

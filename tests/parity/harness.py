@@ -1,0 +1,242 @@
+"""One case through both pipelines: which products meet which."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jwcore import models
+from jwcore.errors import JwcalError
+from tests.parity import cases, deviations, imaging, ours, peer
+from tests.parity.compare import Comparison, compare, read_arrays
+from tests.parity.predictions import Scene
+from tests.parity.report import Row
+
+log = logging.getLogger("parity")
+
+
+@dataclass
+class Harness:
+    """Compares one case.
+
+    Parameters
+    ----------
+    case : Case
+        What to simulate and run.
+    work : pathlib.Path
+        Scratch folder for our products.
+    declared : list of Deviation
+        Expected differences.
+    """
+
+    case: cases.Case
+    work: Path
+    declared: list[deviations.Deviation]
+    rows: list[Row] = field(default_factory=list)
+    products: list[Path] = field(default_factory=list)
+
+    def run(self) -> list[Row]:
+        """Run both sides and return the table."""
+        simulation = self.case.simulate(peer.cache_folder())
+        with ours.crds(simulation.environment):
+            rates, cals, peer_cals = [], [], []
+            for uncal in simulation.uncals:
+                recipe = "exposure" if "image2" in self.case.recipes else "detector1"
+                folder = peer.run_peer(recipe, [uncal], environment=simulation.environment)
+                one = _Exposure(self, uncal, folder, compared=uncal == simulation.uncals[0])
+                rates += one.detector1()
+                if "image2" in self.case.recipes:
+                    cals += one.image2(rates[-1:])
+                    peer_cals += folder.glob("*_cal.fits")
+            if "image3" in self.case.recipes:
+                self._image3(cals, peer_cals, simulation)
+            self._interoperate(rates[:1], cals[:1], simulation)
+        return self.rows
+
+    def attempt(self, mode: str, step: str, work: Callable[[], object]) -> None:
+        """Run something of ours; a failure becomes a row, so that the rest is still compared."""
+        try:
+            work()
+        except (JwcalError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            log.exception("%s %s", self.case.name, step)
+            note = f"{type(error).__name__}: {error}"[:200]
+            self.add(mode, Comparison(step, "-", "runs", float("nan"), 1.0, False, note=note))
+
+    def add(self, mode: str, result: Comparison, used: Sequence[str] = ()) -> None:
+        """Append one row."""
+        self.rows.append(Row(self.case.name, mode, result, tuple(used)))
+
+    def meet(self, mode: str, step: str, mine: Path, its: Path, scene: Scene) -> None:
+        """Compare the arrays of two files after the declared deviations are applied."""
+        self.products.append(mine)
+        a, b, excluded, used = deviations.apply(
+            self.declared, step, mode, ours=read_arrays(mine), peer=read_arrays(its), scene=scene
+        )
+        for result in compare(step, a, b, rtol=cases.rtol(step), noise=scene.noise, excluded=excluded):
+            self.add(mode, result, used)
+
+    # ---------------------------------------------------------------- ensembles
+    def _image3(self, cals: list[Path], peer_cals: list[Path], simulation) -> None:
+        folder = peer.run_peer("image3", sorted(peer_cals), environment=simulation.environment)
+        scene = Scene(simulation.uncals[0], folder)
+        previous = sorted(peer_cals)
+        for step in cases.IMAGE3_STEPS:
+            members = previous
+            self.attempt("step", step, lambda s=step, m=members: self._ensemble(s, m, folder, scene))
+            previous = sorted((folder / step).glob("*.fits"))
+        self.attempt("step", "resample", lambda: self._mosaic("step", previous, folder, scene))
+        self.attempt("step", "source_catalog", lambda: self._catalog(folder))
+        self.attempt("chain", "image3", lambda: self._own_image3(cals, folder, scene))
+
+    def _ensemble(self, step: str, members: list[Path], folder: Path, scene: Scene) -> None:
+        """Compare one step of a set, member by member."""
+        written = ours.run_step(step, association(members, self.work), self.work)
+        for number, its in enumerate(sorted((folder / step).glob("*.fits"))):
+            mine = written[f"science{number}"]
+            if step == "tweakreg":
+                self.add("step", imaging.compare_wcs(step, mine, its))
+            elif step == "skymatch":
+                levels = [models.read_meta(path).get("background.level") for path in (mine, its)]
+                self.add("step", imaging.compare_value(step, "BKGLEVEL", *levels, rtol=1e-3))
+            else:
+                self.meet("step", step, mine, its, scene)
+
+    def _mosaic(self, mode: str, members: list[Path], folder: Path, scene: Scene) -> None:
+        written = ours.run_step("resample", association(members, self.work), self.work)
+        mine = next(iter(written.values()))
+        self.add(mode, imaging.compare_wcs("resample", mine, folder / "resample.fits"))
+        self.meet(mode, "resample", mine, folder / "resample.fits", scene)
+
+    def _catalog(self, folder: Path) -> None:
+        written = ours.run_step("source_catalog", folder / "resample.fits", self.work)
+        for result in imaging.compare_catalogs(written["cat"], folder / "mosaic_cat.ecsv"):
+            self.add("step", result)
+
+    def _own_image3(self, cals: list[Path], folder: Path, scene: Scene) -> None:
+        written = ours.run_recipe("image3", association(cals, self.work), self.work / "image3")
+        self.add("chain", imaging.compare_wcs("i2d", written["i2d"], folder / "resample.fits"))
+        self.meet("chain", "i2d", written["i2d"], folder / "resample.fits", scene)
+        for result in imaging.compare_catalogs(written["cat"], folder / "mosaic_cat.ecsv"):
+            self.add("chain", result)
+
+    # ---------------------------------------------------------------- interoperation
+    def _interoperate(self, rates: list[Path], cals: list[Path], simulation) -> None:
+        """The peer goes on with our products, and its data models accept all of them."""
+        environment = simulation.environment
+        for recipe, inputs in (("image2", rates), ("image3", cals)):
+            if recipe in self.case.recipes and inputs:
+                self._peer_goes_on(recipe, inputs, environment)
+        faults = peer.validate([path for path in self.products if path.suffix == ".fits"], environment=environment)
+        for name, fault in faults.items():
+            self.add("interop", Comparison("stdatamodels", name, "valid", float("nan"), 1.0, False, note=fault[:300]))
+        count = len(self.products) - len(faults)
+        self.add("interop", Comparison("stdatamodels", f"{count} products", "valid", 0.0, 0.0, not faults))
+
+    def _peer_goes_on(self, recipe: str, inputs: list[Path], environment) -> None:
+        try:
+            peer.run_peer(recipe, inputs, environment=environment)
+            failure = ""
+        except peer.PeerFailed as error:
+            failure = str(error).splitlines()[-1][:300]
+        self.add("interop", Comparison(f"peer's {recipe} on ours", "-", "runs", 0.0, 0.0, not failure, note=failure))
+
+
+@dataclass
+class _Exposure:
+    """One exposure of a case. Only the first one is compared step by step; the others are made for the mosaic."""
+
+    harness: Harness
+    uncal: Path
+    folder: Path
+    compared: bool
+
+    @property
+    def scene(self) -> Scene:
+        return Scene(self.uncal, self.folder)
+
+    @property
+    def work(self) -> Path:
+        return self.harness.work
+
+    def detector1(self) -> list[Path]:
+        """Compare stage 1 on the peer's products and in our chain; return our rate file."""
+        if self.compared:
+            for step, given in self._with_previous(self.uncal, cases.RAMP_STEPS):
+                self.harness.attempt("step", step, lambda s=step, g=given: self._step(s, g))
+            self.harness.attempt("step", "ramp_fit", self._ramp_fit)
+        rates: list[Path] = []
+        self.harness.attempt("chain", "detector1", lambda: rates.append(self._chain1()))
+        return rates
+
+    def _with_previous(self, first: Path, steps: Sequence[str]) -> Iterator[tuple[str, Path]]:
+        for step in steps:
+            yield step, first
+            first = self.folder / f"{step}.fits"
+
+    def _step(self, step: str, given: Path) -> None:
+        (mine,) = ours.run_step(step, given, self.work).values()
+        if step == "assign_wcs":
+            self.harness.add("step", imaging.compare_wcs(step, mine, self.folder / f"{step}.fits"))
+        self.harness.meet("step", step, mine, self.folder / f"{step}.fits", self.scene)
+
+    def _ramp_fit(self) -> None:
+        written = ours.run_step("ramp_fit", self.folder / "jump.fits", self.work)
+        self.harness.meet("step", "ramp_fit", written["rate"], self.folder / "ramp_fit.fits", self.scene)
+        self.harness.meet("step", "ramp_fitints", written["rateints"], self.folder / "ramp_fitints.fits", self.scene)
+
+    def _chain1(self) -> Path:
+        save = cases.RAMP_STEPS if self.compared else ()
+        written = ours.run_recipe("detector1", self.uncal, self.work / "detector1", save=save)
+        if self.compared:
+            for step in cases.RAMP_STEPS:
+                self.harness.meet("chain", step, written[step], self.folder / f"{step}.fits", self.scene)
+            self.harness.meet("chain", "rate", written["rate"], self.folder / "gain_scale.fits", self.scene)
+            self.harness.meet("chain", "rateints", written["rateints"], self.folder / "gain_scaleints.fits", self.scene)
+        return written["rate"]
+
+    def image2(self, rates: list[Path]) -> list[Path]:
+        """Compare stage 2; return our cal file."""
+        if self.compared:
+            for step, given in self._with_previous(self.folder / "gain_scale.fits", cases.IMAGE2_STEPS):
+                self.harness.attempt("step", step, lambda s=step, g=given: self._step(s, g))
+            self.harness.attempt("step", "resample2", self._resample)
+        cals: list[Path] = []
+        for rate in rates:
+            self.harness.attempt("chain", "image2", lambda r=rate: cals.append(self._chain2(r)))
+        return cals
+
+    def _resample(self) -> None:
+        (mine,) = ours.run_step("resample", self.folder / "photom.fits", self.work).values()
+        self.harness.add("step", imaging.compare_wcs("resample2", mine, self.folder / "resample2.fits"))
+        self.harness.meet("step", "resample2", mine, self.folder / "resample2.fits", self.scene)
+
+    def _chain2(self, rate: Path) -> Path:
+        written = ours.run_recipe("image2", rate, self.work / "image2")
+        if self.compared:
+            self.harness.add("chain", imaging.compare_wcs("cal", written["cal"], self.folder / "photom.fits"))
+            self.harness.meet("chain", "cal", written["cal"], self.folder / "photom.fits", self.scene)
+            self.harness.meet("chain", "i2d", written["i2d"], self.folder / "resample2.fits", self.scene)
+        return written["cal"]
+
+
+def association(members: Sequence[Path], folder: Path) -> Path:
+    """Write a stage-3 association of files."""
+    table = folder / "parity_asn.json"
+    content = {
+        "asn_type": "image3",
+        "asn_rule": "parity",
+        "asn_id": "a3001",
+        "asn_pool": "none",
+        "products": [{"name": "mosaic", "members": [{"expname": str(m), "exptype": "science"} for m in members]}],
+    }
+    table.write_text(json.dumps(content))
+    return table
+
+
+def fresh(folder: Path) -> Path:
+    """Return an empty folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

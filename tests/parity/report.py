@@ -1,0 +1,88 @@
+"""The table of a comparison, for the terminal and for ``results.md``."""
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.parity.compare import Comparison
+
+COLUMNS = (
+    "case",
+    "step",
+    "fed by",
+    "array",
+    "tolerance",
+    "worst",
+    "outside",
+    "flags (ours only / peer only / either)",
+    "",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One compared array of one case; ``mode`` says whether the step ran on the peer's product or in our own chain."""
+
+    case: str
+    mode: str
+    result: Comparison
+    deviations: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the arrays agree."""
+        return self.result.passed
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as text."""
+        result = self.result
+        flags = ", ".join(
+            f"{name} {ours}/{peer}/{either}" for name, (ours, peer, either) in result.flags.items() if ours or peer
+        )
+        remarks = "; ".join(filter(None, [result.note, *self.deviations]))
+        fed = {"step": "peer", "chain": "ours"}.get(self.mode, self.mode)
+        mark = "ok" if result.passed else "DIFFERS"
+        figures = (f"{result.worst:.3g}", f"{result.outside:.2g}")
+        return (
+            self.case,
+            result.step,
+            fed,
+            result.array,
+            result.tolerance,
+            *figures,
+            flags,
+            f"{mark} {remarks}".strip(),
+        )
+
+
+def print_table(rows: Iterable[Row]) -> None:
+    """Print the rows to the terminal."""
+    table = Table(*COLUMNS, title="Parity with the official pipeline")
+    for row in rows:
+        table.add_row(*row.cells(), style=None if row.passed else "bold red")
+    Console(width=200).print(table)
+
+
+def markdown(rows: Iterable[Row], *, peer: str) -> str:
+    """Return ``results.md``."""
+    rows = list(rows)
+    lines = [
+        "# Parity with the official pipeline",
+        "",
+        f"`jwst` {peer} against jwcal {version('jwcal')} on simulated NIRCam exposures; Python {platform.python_version()},",
+        f"numpy {version('numpy')}, {platform.machine()}. Every step is compared twice: on the peer's previous product, and in our",
+        "own chain. *Worst* is in units of the tolerance (for flags: the part of the pixels with a flag that only one side has).",
+        "*Outside* is the part of the pixels outside the tolerance, 0.001 is allowed. Declared deviations (`docs/deviations.md`)",
+        "are applied first and named in the last column.",
+        "",
+        f"{sum(row.passed for row in rows)} of {len(rows)} arrays agree.",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|" + "---|" * len(COLUMNS),
+    ]
+    lines += ["| " + " | ".join(cell.replace("|", "/") for cell in row.cells()) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
