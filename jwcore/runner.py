@@ -94,10 +94,8 @@ def run_plan(plan: Plan, *, progress: Callable | None = None) -> Result:
         work = _Work(plan, plugins if executor.in_process else None, threads, progress if executor.in_process else None)
         try:
             _run_nodes(plan, executor, work, result)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
-        executor.shutdown()
+        finally:
+            executor.shutdown(cancel_futures=True)
     plugins.finished(result)
     return result
 

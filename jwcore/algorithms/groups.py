@@ -42,4 +42,4 @@ def usable_differences(usable: np.ndarray) -> np.ndarray:
     ndarray of int32, shape (n, 2)
         (integration, group) of the earlier group, in order.
     """
-    return np.argwhere(usable[:, :-1] & usable[:, 1:]).astype(np.int32)
+    return np.argwhere(usable[:, :-1] & usable[:, 1:]).astype(np.int32, order="C")

@@ -238,7 +238,7 @@ def detect_single_pass(ramp, groupdq, gain, variance, pairs, network, threshold,
         Threshold in sigma.
     """
     for row in prange(ramp.shape[2]):
-        _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, row, block)
+        _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, np.int64(row), block)
 
 
 @kernel
@@ -308,4 +308,4 @@ def detect_clipped(ramp, groupdq, gain, pairs, network, threshold, block):
         Threshold in sigma.
     """
     for row in prange(ramp.shape[2]):
-        _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block)
+        _clipped_row(ramp, groupdq, gain, pairs, network, threshold, np.int64(row), block)

@@ -59,7 +59,7 @@ def _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread):
     for column in range(ramp.shape[3]):
         if not found[column]:
             continue
-        load_differences(ramp, groupdq, gain, pairs, row, column, 1, differences)
+        load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
         median = _pixel_median(differences, scratch)
         sigma = np.sqrt(abs(median) + variance[row, column])
         for pair in range(pairs.shape[0]):
@@ -91,7 +91,7 @@ def mark_spreading_jumps(ramp, groupdq, gain, variance, pairs, limits, spread):
     """
     count = 0
     for row in prange(ramp.shape[2]):
-        count += _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread)
+        count += _mark_row(ramp, groupdq, gain, variance, pairs, limits, np.int64(row), spread)
     return count
 
 
@@ -134,7 +134,7 @@ def flag_neighbours(groupdq, spread):
         Marks of `mark_spreading_jumps`.
     """
     for row in prange(groupdq.shape[2]):
-        _neighbours_row(groupdq, spread, row)
+        _neighbours_row(groupdq, spread, np.int64(row))
 
 
 @kernel
@@ -148,7 +148,7 @@ def _after_row(ramp, groupdq, gain, pairs, heights, lengths, row):
     for column in range(nx):
         if not found[column]:
             continue
-        load_differences(ramp, groupdq, gain, pairs, row, column, 1, differences)
+        load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
         median = _pixel_median(differences, scratch)
         for pair in range(pairs.shape[0] - 1, -1, -1):  # backwards: flags that are set here start nothing
             integration, jump = pairs[pair, 0], pairs[pair, 1] + 1
@@ -177,7 +177,7 @@ def flag_after_jumps(ramp, groupdq, gain, pairs, heights, lengths):
         Number of groups to flag after a jump of that height.
     """
     for row in prange(ramp.shape[2]):
-        _after_row(ramp, groupdq, gain, pairs, heights, lengths, row)
+        _after_row(ramp, groupdq, gain, pairs, heights, lengths, np.int64(row))
 
 
 @parallel_kernel

@@ -422,4 +422,4 @@ def fit_rows(ramps, times, tables, block_size, integrations, exposure):
         ``err``, whose definitions differ.
     """
     for row in prange(ramps.data.shape[2]):
-        _fit_row(ramps, times, tables, row, block_size, integrations, exposure)
+        _fit_row(ramps, times, tables, np.int64(row), block_size, integrations, exposure)

@@ -4,13 +4,13 @@ Every exposure group (all detectors of one exposure) gets one level. Where two g
 measured on the pixels of both, and the levels are those that minimise the weighted sum of the squared disagreements.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jwcore.algorithms.footprint import pixels_inside, sky_intersection
-from jwcore.algorithms.sky_statistics import SkyStatistic, usable_values
+from jwcore.algorithms.sky_statistics import SkyStatistic
 
 __all__ = ["Overlap", "global_levels", "local_levels", "match_levels", "measure_overlaps"]
 
@@ -32,37 +32,31 @@ class Overlap:
 
 
 def measure_overlaps(
-    data: np.ndarray,
-    dq: np.ndarray,
+    usable: Callable[..., np.ndarray],
     *,
-    bad_bits: int,
+    shape: tuple[int, int],
     footprint: np.ndarray,
     others: Mapping[int, np.ndarray],
-    to_pixels,
+    to_pixels: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     statistic: SkyStatistic,
-    lower: float | None = None,
-    upper: float | None = None,
 ) -> dict[int, Overlap]:
     """Measure one exposure where other exposures overlap it.
 
     Parameters
     ----------
-    data : ndarray of float32 [ny, nx]
-        Image.
-    dq : ndarray of uint32 [ny, nx]
-        Data quality.
-    bad_bits : int
-        Pixels with any of these bits are left out.
+    usable : callable
+        ``usable(area=mask)`` collects the sky pixels of the exposure inside a mask, see
+        :func:`~jwcore.algorithms.sky_statistics.usable_values`.
+    shape : tuple of int
+        (ny, nx) of the exposure.
     footprint : ndarray of float [n, 2]
-        Sky polygon of the image.
+        Sky polygon of the exposure.
     others : mapping of int to ndarray of float [n, 2]
         Sky polygons of the other exposures.
     to_pixels : callable
-        ``(ra, dec) -> (x, y)`` of the image.
+        ``(ra, dec) -> (x, y)`` of the exposure.
     statistic : SkyStatistic
         How the level is made.
-    lower, upper : float, optional
-        Range of usable values.
 
     Returns
     -------
@@ -75,9 +69,7 @@ def measure_overlaps(
         if not len(common):
             continue
         x, y = to_pixels(*common.T)
-        area = pixels_inside(np.stack([x, y], axis=1), shape=data.shape)
-        values = usable_values(data, dq, bad_bits=bad_bits, area=area, lower=lower, upper=upper)
-        level, pixels = statistic(values)
+        level, pixels = statistic(usable(area=pixels_inside(np.stack([x, y], axis=1), shape=shape)))
         if pixels and np.isfinite(level):
             found[key] = Overlap(level, pixels)
     return found

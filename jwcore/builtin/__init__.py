@@ -8,6 +8,16 @@ from jwcore.builtin.detector1.linearity import linearity
 from jwcore.builtin.detector1.refpix import refpix
 from jwcore.builtin.detector1.saturation import saturation
 from jwcore.builtin.detector1.superbias import superbias
+from jwcore.builtin.image2.assign_wcs import assign_wcs
+from jwcore.builtin.image2.bkg_subtract import bkg_subtract
+from jwcore.builtin.image2.flat_field import flat_field
+from jwcore.builtin.image2.photom import photom
+from jwcore.builtin.image3.resample import resample
+from jwcore.builtin.image3.tweakreg import tweakreg
 
 JWCAL_API = "1.0"
-STEPS = (group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current)
+STEPS = (
+    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current),
+    *(bkg_subtract, assign_wcs, flat_field, photom),
+    *(tweakreg, resample),
+)  # fmt: skip

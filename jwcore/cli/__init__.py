@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     code = 0
     try:
-        root.main(arguments, standalone_mode=False)
+        code = root.main(arguments, standalone_mode=False) or 0
     except click.exceptions.Exit as request:
         code = request.exit_code
     except click.ClickException as error:
@@ -105,4 +105,6 @@ def leave(code: int) -> None:
         sys.stderr.flush()
     except (BrokenPipeError, ValueError):
         pass
+    if "multiprocessing.resource_tracker" in sys.modules:
+        sys.exit(code)  # worker pools have semaphores to give back
     os._exit(code)

@@ -60,7 +60,7 @@ def blend(metas: Sequence[Meta]) -> Meta:
 def header_table(metas: Sequence[Meta]) -> np.ndarray:
     """Return the HDRTAB table: one row for each input, one column for each keyword that any of them has.
 
-    A value that is missing is NaN, ``nan`` in a text column; booleans are int8.
+    A value that is missing is NaN, ``nan`` in a text column.
     """
     columns: dict[str, np.ndarray] = {}
     for keyword in KEYWORDS:
@@ -79,4 +79,4 @@ def _column(keyword: Keyword, values: list) -> np.ndarray:
         return np.array(["nan" if value is None else value for value in values])
     if None in values:
         return np.array([np.nan if value is None else float(value) for value in values])
-    return np.array(values, dtype="i1" if keyword.type is bool else None)
+    return np.array(values)

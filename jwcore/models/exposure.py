@@ -25,6 +25,9 @@ ASDF = "ASDF"
 """EXTNAME of the ASDF tree."""
 
 
+_ATTRIBUTES = ("meta", "header_cards", "hdus", "path", "wcs", "extras", "provenance")
+
+
 class Extra:
     """An HDU that the container does not declare, carried along.
 
@@ -114,10 +117,21 @@ class Exposure:
         self._provenance: list[dict] | Callable[[], list[dict]] = []
         for name, value in arrays.items():
             if name not in self.declared():
-                near = difflib.get_close_matches(name, self.declared(), n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise TypeError(f"{type(self).__name__} has no array {name}{hint}")
+                raise TypeError(self._no_such(name))
             setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(self._no_such(name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse names that are not declared: what they hold would not be written."""
+        if not name.startswith("_") and name not in _ATTRIBUTES and not hasattr(type(self), name):
+            raise AttributeError(self._no_such(name))
+        super().__setattr__(name, value)
+
+    def _no_such(self, name: str) -> str:
+        near = difflib.get_close_matches(name, [*self.declared(), *_ATTRIBUTES], n=1)
+        return f"{type(self).__name__} has no {name}" + (f"; did you mean {near[0]}?" if near else "")
 
     # ---- declaration
     @classmethod
@@ -156,6 +170,25 @@ class Exposure:
                 np.zeros(shape, spec.dtype) if spec.fill == 0 else np.full(shape, spec.fill, spec.dtype)
             )
         return self._arrays.get(name)
+
+    def load_into(self, name: str, out: np.ndarray) -> None:
+        """Make `out` the array `name` and fill it with the values, so that a mapped file can take the place of memory.
+
+        Parameters
+        ----------
+        name : str
+            Attribute of an array that is present.
+        out : ndarray
+            C-contiguous, of the shape and the declared type of the array.
+        """
+        spec = self.declared()[name]
+        if (out.shape, out.dtype) != (self.shape_of(name), spec.dtype) or not out.flags.c_contiguous:
+            raise ValueError(f"{name} takes a C-contiguous {spec.dtype} array of shape {self.shape_of(name)}")
+        if name in self._blocks and self._file is not None:
+            self._file.array(self._blocks[name], out=out)
+        else:
+            out[...] = self._arrays[name]
+        self.store(spec, out)
 
     def store(self, spec: Array, value: np.ndarray | None) -> None:
         """Keep `value` as the array of a declaration, None removes it."""

@@ -170,9 +170,10 @@ class FitsFile:
             stream.seek(block.data)
             return stream.read(block.size)
 
-    def array(self, block: Block, *, dtype: Any = None) -> np.ndarray:
-        """Return the image of `block` as a new native array, converted to `dtype` on the way."""
-        out = np.empty(block.shape, dtype=block.dtype if dtype is None else dtype)
+    def array(self, block: Block, *, dtype: Any = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the image of `block` as a native array, converted to `dtype` on the way, or fill `out` with it."""
+        if out is None:
+            out = np.empty(block.shape, dtype=block.dtype if dtype is None else dtype)
         self.fill(block, [(0, out)])
         return out
 

@@ -22,6 +22,7 @@ COLUMN_CARDS = ("TTYPE", "TUNIT", "TDISP")
 
 _NUMBERED = ("NAXIS", "TFORM", "TDIM", "TNULL", "TSCAL", "TZERO", "TBCOL")
 _CARD = 80
+_VALUE = 10
 
 
 class Cards:
@@ -49,9 +50,9 @@ class Cards:
             try:
                 self.values[keyword.path] = keyword.coerce(card.value)
                 self.known[keyword.path] = card
-            except ValueError as error:
+            except (ValueError, fits.VerifyError) as error:
                 self.unknown.append(card)
-                if not isinstance(card.value, fits.card.Undefined):
+                if card.image[_VALUE:].partition("/")[0].strip():  # a card without a value says nothing
                     warnings.warn(f"{hdu} {keyword.name}: {error}; left out of meta", InvalidMetadata, stacklevel=5)
 
 
@@ -105,7 +106,7 @@ def _same(card: "fits.Card", value: Any, coerce: Any) -> bool:
 
 def _title(header: "fits.Header", text: str) -> None:
     """Append the title of a section as blank cards."""
-    for line in ("", f"        {text}", ""):
+    for line in ("", text, ""):
         header.append(("", line), end=True)
 
 

@@ -53,7 +53,7 @@ class Keyword(NamedTuple):
             value = int(value)
         if type(value) is not self.type:
             raise ValueError(f"{value!r} is not of type {self.type.__name__}")
-        if self.type is str and not (value.isascii() and value.isprintable()):
+        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
             raise ValueError(f"{value!r} is not plain ASCII")
         if self.values is not None and value not in self.values:
             raise ValueError(f"{value!r} is not one of {', '.join(sorted(map(str, self.values)))}")

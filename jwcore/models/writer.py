@@ -155,7 +155,7 @@ def _write_table(stream: BinaryIO, hdu: str, version: int, table: np.ndarray, ca
 
     old = {card.keyword: card.value for card in cards if card.keyword.startswith(COLUMN_CARDS)}
     units = {name: old.get(f"TUNIT{key[5:]}") for key, name in old.items() if key.startswith("TTYPE")}
-    made = fits.BinTableHDU(table, name=hdu, ver=version)
+    made = fits.BinTableHDU(_without_bytes(table), name=hdu, ver=version)
     for column in made.columns:
         if units.get(column.name):
             column.unit = units[column.name]
@@ -163,6 +163,13 @@ def _write_table(stream: BinaryIO, hdu: str, version: int, table: np.ndarray, ca
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), made]).writeto(buffer)
     stream.write(buffer.getbuffer()[BLOCK:])
+
+
+def _without_bytes(table: np.ndarray) -> np.ndarray:
+    """Return a table whose int8 columns are int16: FITS has no signed bytes, and astropy would write truth values."""
+    fields = [(name, table.dtype[name]) for name in table.dtype.names or ()]
+    plain = [(name, "i2" if dtype.base == np.int8 else dtype.base, dtype.shape) for name, dtype in fields]
+    return table.astype(plain) if any(dtype.base == np.int8 for _, dtype in fields) else table
 
 
 def _write_bytes(stream: BinaryIO, hdu: str, column: str, content: bytes) -> None:

@@ -14,6 +14,8 @@ __all__ = ["CrdsCache"]
 
 SERVERLESS_URL = "https://jwst-serverless-mode.stsci.edu"
 CONTEXT = "jwst_0001.pmap"
+FOLDER = "crds_cache"
+"""Folder of the cache beside the exposures; they name it in the keyword SIMCACHE, and the context in SIMCTX."""
 
 _PARAMETERS = {
     "detector": "META.INSTRUMENT.DETECTOR",

@@ -29,7 +29,7 @@ def image(rng):
 @pytest.fixture
 def real_data():
     """Folder with real JWST files."""
-    folder = Path(os.environ.get("JWCAL_REAL_DATA", "../shared/data"))
+    folder = Path(os.environ.get("JWCAL_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip("JWCAL_REAL_DATA names no folder with real files")
     return folder

@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwcore.models import InvalidMetadata, Meta
@@ -165,7 +165,12 @@ def test_dir_and_repr():
     assert "type='NRC_IMAGE'" in repr(meta.exposure)
 
 
-@given(st.recursive(st.integers() | st.text(), lambda items: st.dictionaries(st.text("abc", min_size=1), items, min_size=1)))
+@settings(max_examples=30, deadline=None)
+@given(
+    st.recursive(
+        st.integers() | st.text(), lambda items: st.dictionaries(st.text("abc", min_size=1), items, min_size=1)
+    )
+)
 def test_nesting_inverts_flattening(tree):
     meta = Meta()
     meta.set("root", tree)

@@ -29,7 +29,9 @@ def main() -> int:
     if options.docs:
         return 0
     chosen = [
-        case for case in CASES if (case.name in options.case) or not options.case and (case.quick or not options.quick)
+        case
+        for case in CASES
+        if (case.name in options.case) or (not options.case and (case.quick or not options.quick))
     ]
     rows: list[Row] = []
     for case in chosen:

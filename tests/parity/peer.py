@@ -51,7 +51,7 @@ def digest(paths: Sequence[Path]) -> str:
     return total.hexdigest()
 
 
-def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, str]) -> Path:
+def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, str], again: bool = False) -> Path:
     """Run the peer's steps on an input and return the folder with the product of every step.
 
     Parameters
@@ -62,6 +62,8 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
         One exposure, or the members of a mosaic.
     environment : mapping
         The CRDS variables.
+    again : bool
+        Run even when the products are there, to measure times.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
     references = sorted(path for path in Path(environment["CRDS_PATH"]).rglob("*") if path.is_file())
     settings = f"{recipe} {VERSION} {digest([RUNNER])} {digest(inputs)} {digest(references)}"
     folder = cache_folder() / hashlib.sha256(settings.encode()).hexdigest()[:24]
-    if not (folder / "peer.json").is_file():
+    if again or not (folder / "peer.json").is_file():
         _run(recipe, inputs, folder, environment)
     return folder
 

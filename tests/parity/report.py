@@ -18,7 +18,7 @@ COLUMNS = (
     "tolerance",
     "worst",
     "outside",
-    "flags (ours only / peer only / either)",
+    "flags (ours only/peer only/either)",
     "",
 )
 
@@ -41,7 +41,8 @@ class Row:
         """Return the row as text."""
         result = self.result
         flags = ", ".join(
-            f"{name} {ours}/{peer}/{either}" for name, (ours, peer, either) in result.flags.items() if ours or peer
+            f"{name} {f'{ours}/{peer}/' if ours or peer else ''}{either}"
+            for name, (ours, peer, either) in result.flags.items()
         )
         remarks = "; ".join(filter(None, [result.note, *self.deviations]))
         fed = {"step": "peer", "chain": "ours"}.get(self.mode, self.mode)
@@ -74,8 +75,8 @@ def markdown(rows: Iterable[Row], *, peer: str) -> str:
         "# Parity with the official pipeline",
         "",
         f"`jwst` {peer} against jwcal {version('jwcal')} on simulated NIRCam exposures; Python {platform.python_version()},",
-        f"numpy {version('numpy')}, {platform.machine()}. Every step is compared twice: on the peer's previous product, and in our",
-        "own chain. *Worst* is in units of the tolerance (for flags: the part of the pixels with a flag that only one side has).",
+        f"numpy {version('numpy')}, {platform.machine()}. Every step is compared twice: on the peer's previous product, and in",
+        "our own chain. *Worst* is in units of the tolerance (for flags: the part of the pixels with a flag that only one side has).",
         "*Outside* is the part of the pixels outside the tolerance, 0.001 is allowed. Declared deviations (`docs/deviations.md`)",
         "are applied first and named in the last column.",
         "",

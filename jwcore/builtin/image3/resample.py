@@ -73,7 +73,9 @@ def _grid(exposures: ExposureSet, params: ResampleParams) -> OutputGrid:
 
     if params.output_wcs:
         try:
-            return grid_from_file(params.output_wcs, input_scale=_mosaic.reference_scale(_mosaic.image_at(exposures, 0)))
+            return grid_from_file(
+                params.output_wcs, input_scale=_mosaic.reference_scale(_mosaic.image_at(exposures, 0))
+            )
         except (OSError, ValueError) as error:
             raise UsageError(f"output_wcs cannot be used: {error}", cure="give an ASDF file with a WCS") from None
     return _mosaic.common_grid(

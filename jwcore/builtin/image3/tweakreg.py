@@ -311,7 +311,8 @@ def _report(exposures: ExposureSet, images: Sequence[AlignImage], params: Tweakr
     from jwcore.api import Catalog
 
     fits = [image.fit for image in images if image.fit is not None]
-    context.count(groups=len(exposures.groups()), aligned=len(fits), unaligned=len(images) - len(fits))
+    failed = sum(image.status not in ("reference", "aligned") for image in images)
+    context.count(groups=len(exposures.groups()), aligned=len(fits), unaligned=failed)
     if fits:
         context.count(largest_rmse_mas=round(1e3 * max(fit.rmse for fit in fits), 3))
     for image in images:

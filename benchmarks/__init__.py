@@ -1,0 +1,1 @@
+"""Speed and memory of whole commands and of single steps, both pipelines side by side."""

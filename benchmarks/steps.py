@@ -1,0 +1,20 @@
+"""Seconds of every step inside one process of ours: ``python -m benchmarks.steps RECIPE INPUT`` prints them as JSON."""
+
+import json
+import sys
+import tempfile
+
+import jwcore
+
+
+def main() -> None:
+    """Run a recipe and print label -> seconds."""
+    recipe, *inputs = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        result = jwcore.plan(inputs, recipe=recipe, references="crds", output_dir=folder).run()
+        records = [record for outcome in result.outcomes.values() for record in outcome.steps]
+    print(json.dumps({record["label"]: record["seconds"] for record in records if "seconds" in record}))
+
+
+if __name__ == "__main__":
+    main()
