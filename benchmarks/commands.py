@@ -45,7 +45,8 @@ class Stage:
 def prepare(work: Path) -> Stage:
     """Simulate the programme and make the inputs of stages 2 and 3 with the peer; all of it is kept between runs."""
     simulation = PROGRAMME.simulate(peer.cache_folder())
-    rates, cals = [], []
+    rates: list[Path] = []
+    cals: list[Path] = []
     for uncal in simulation.uncals:
         folder = peer.run_peer("exposure", [uncal], environment=simulation.environment)
         rates.append(_named(folder / "gain_scale.fits", uncal, "rate", work))

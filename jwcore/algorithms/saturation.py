@@ -153,24 +153,26 @@ def _zero(frames, level, grow):
                 row[x] = np.float32(0) if grown[x] == 0 or value <= 0 else value
 
 
-# The loops below choose between values that are loaded beforehand: a load in one branch only keeps the compiler from
-# turning the choice into a vector select, which makes these memory-bound passes several times slower.
+# Loops over the columns of one row stand in functions of their own, and choose between values loaded beforehand: so the
+# compiler turns them into vector code, several times faster than what it makes of the same loops inside a nest.
 
 
 @kernel
 def _first_saturated(data, level, i, y, first):
     """Find the first group at or above the level for one row; ``ngroups`` where there is none."""
-    ngroups = data.shape[1]
-    limit = level[y]
-    earliest = np.full(limit.size, ngroups, np.float32)  # as wide as the data, so that both share vector lanes
+    ngroups, nx = data.shape[1], data.shape[3]
+    group = np.full(nx, ngroups, np.float32)  # as wide as the data, so that both share vector lanes
     for g in range(ngroups - 1, -1, -1):
-        row = data[i, g, y]
-        group = np.float32(g)
-        for x in range(row.size):
-            later = earliest[x]
-            earliest[x] = group if row[x] >= limit[x] else later
-    for x in range(first.size):
-        first[x] = np.int16(earliest[x])
+        _set_where_reached(group, data[i, g, y], level[y], np.float32(g))
+    for x in range(nx):
+        first[x] = np.int16(group[x])
+
+
+@kernel
+def _set_where_reached(target, row, limit, value):
+    for x in range(target.size):
+        measured, before = row[x], target[x]
+        target[x] = value if measured >= limit[x] else before
 
 
 @kernel
@@ -178,16 +180,24 @@ def _flag_floor(data, groupdq, i, y):
     """Flag values at the converter's floor; the flags of rows without any, nearly all, are not even read."""
     lowest = np.full(data.shape[3], np.inf, np.float32)
     for g in range(data.shape[1]):
-        row = data[i, g, y]
-        for x in range(row.size):
-            value, low = row[x], lowest[x]
-            lowest[x] = value if value < low else low
-    if not (lowest <= 0).any():
-        return
-    for g in range(data.shape[1]):
-        row, flags = data[i, g, y], groupdq[i, g, y]
-        for x in range(row.size):
-            flags[x] |= np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE) if row[x] <= 0 else np.uint8(0)
+        _lower(lowest, data[i, g, y])
+    if (lowest <= 0).any():
+        for g in range(data.shape[1]):
+            _flag_row(groupdq[i, g, y], data[i, g, y], np.float32(0), np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE))
+
+
+@kernel
+def _lower(lowest, row):
+    for x in range(lowest.size):
+        value, low = row[x], lowest[x]
+        lowest[x] = value if value < low else low
+
+
+@kernel
+def _flag_row(flags, row, limit, flag):
+    """Set a flag where a row does not exceed the limit."""
+    for x in range(flags.size):
+        flags[x] |= flag if row[x] <= limit else np.uint8(0)
 
 
 @kernel
@@ -196,15 +206,10 @@ def _box_minimum(first, y, grow, never, grown):
     ny, nx = first.shape
     lowest = np.full(nx + 2 * grow, never, np.int16)
     for k in range(max(0, y - grow), min(ny, y + grow + 1)):
-        row = first[k]
-        for x in range(nx):
-            value, low = row[x], lowest[grow + x]
-            lowest[grow + x] = value if value < low else low
+        _lower(lowest[grow : grow + nx], first[k])
     grown[:] = lowest[:nx]
     for k in range(1, 2 * grow + 1):
-        for x in range(nx):
-            value, low = lowest[x + k], grown[x]
-            grown[x] = value if value < low else low
+        _lower(grown, lowest[k : k + nx])
 
 
 @kernel
@@ -212,10 +217,7 @@ def _flag_from(groupdq, i, y, grown):
     """Flag one row from the first saturated group on and count its saturated pixels."""
     ngroups = groupdq.shape[1]
     for g in range(grown.min(), ngroups):
-        flags = groupdq[i, g, y]
-        group = np.int16(g)
-        for x in range(grown.size):
-            flags[x] |= np.uint8(dq.SATURATED) if grown[x] <= group else np.uint8(0)
+        _flag_row(groupdq[i, g, y], grown, np.int16(g), np.uint8(dq.SATURATED))
     return (grown < ngroups).sum()
 
 

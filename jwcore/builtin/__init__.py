@@ -12,12 +12,15 @@ from jwcore.builtin.image2.assign_wcs import assign_wcs
 from jwcore.builtin.image2.bkg_subtract import bkg_subtract
 from jwcore.builtin.image2.flat_field import flat_field
 from jwcore.builtin.image2.photom import photom
+from jwcore.builtin.image3.outlier_detection import outlier_detection
 from jwcore.builtin.image3.resample import resample
+from jwcore.builtin.image3.skymatch import skymatch
+from jwcore.builtin.image3.source_catalog import source_catalog
 from jwcore.builtin.image3.tweakreg import tweakreg
 
 JWCAL_API = "1.0"
 STEPS = (
     *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current),
     *(bkg_subtract, assign_wcs, flat_field, photom),
-    *(tweakreg, resample),
+    *(tweakreg, skymatch, outlier_detection, resample, source_catalog),
 )  # fmt: skip

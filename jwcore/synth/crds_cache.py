@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from pprint import pformat
+from typing import Any
 
 __all__ = ["CrdsCache"]
 
@@ -48,12 +49,24 @@ SELECTION = {
 }
 """Parameters that select each reference type of an imaging near-infrared instrument."""
 
-_OTHER_TYPES = """amplifier badshutter barshadow bkg camera chromcorr collimator cubepar dflat disperser drizpars emicorr
-extract1d fflat fore fpa fringe fringefreq ifufore ifupost ifuslicer lastframe mrsptcorr mrsxartcorr msa msaoper nrm ote
-pastasoss pathloss persat pictureframe psf psfmask refpix regions reset resol rscd sflat sirskernel speckernel
-specprofile spectrace specwcs straymask throughput trapdensity trappars tsophot wavecorr wavelengthrange wavemap
-wfssbkg""".split()
-"""Types that a pipeline may ask for and that are not applicable here."""
+_UNUSED_TYPES = (
+    "amplifier badshutter barshadow bkg camera chromcorr collimator cubepar dflat disperser drizpars emicorr extract1d "
+    "fflat fore fpa fringe fringefreq ifufore ifupost ifuslicer lastframe mrsptcorr mrsxartcorr msa msaoper nrm ote "
+    "pastasoss pathloss persat pictureframe psf psfmask refpix regions reset resol rscd sflat sirskernel speckernel "
+    "specprofile spectrace specwcs straymask throughput trapdensity trappars tsophot wavecorr wavelengthrange wavemap "
+    "wfssbkg"
+)
+_STEPS_WITH_DEFAULTS = (
+    "groupscale dqinit emicorr saturation ipc superbias refpix rscd firstframe lastframe linearity darkcurrent reset "
+    "persistence chargemigration jump pictureframe cleanflickernoise rampfit gainscale assignwcs background flatfield "
+    "photom resample tweakreg skymatch outlierdetection sourcecatalog assignmtwcs"
+)
+_NOT_APPLICABLE = (
+    *_UNUSED_TYPES.split(),
+    *(f"pars-{step}step" for step in _STEPS_WITH_DEFAULTS.split()),
+    *(f"pars-{name}pipeline" for name in ("detector1", "dark", "image2", "image3")),
+)
+"""Types that a pipeline may ask for and that have no file here; steps then use their own defaults."""
 
 _GENERIC = {"META.SUBARRAY.NAME": {"GENERIC": "N/A"}}
 
@@ -102,7 +115,7 @@ class CrdsCache:
         self.references.mkdir(parents=True, exist_ok=True)
         name = self.instrument.lower()
         rules = {kind: self._write_rules(kind) for kind in self._entries}
-        types = {kind: rules.get(kind, "N/A") for kind in sorted({*SELECTION, *_OTHER_TYPES})}
+        types = {kind: rules.get(kind, "N/A") for kind in sorted({*SELECTION, *_NOT_APPLICABLE})}
         imap = self._write_mapping(
             f"jwst_{name}_0001.imap",
             {"instrument": self.instrument, "mapping": "INSTRUMENT", "parkey": ("REFTYPE",)},
@@ -118,7 +131,7 @@ class CrdsCache:
 
     def _write_rules(self, reference_type: str) -> str:
         parameters = tuple(_PARAMETERS[name] for name in SELECTION[reference_type])
-        header = {
+        header: dict[str, Any] = {
             "classes": ("Match", "UseAfter"),
             "file_ext": ".fits",
             "filekind": reference_type.upper(),

@@ -17,8 +17,8 @@ from jwcore.synth.siaf import is_standard, load_aperture
 __all__ = ["ReferenceSet", "write_reference"]
 
 USEAFTER = "2022-01-01T00:00:00"
-FULL_FRAME_DARK_FRAMES = 24
-"""Longest dark of a large array; longer exposures rely on its linear extension."""
+DARK_PIXELS = 100_000_000
+"""Size limit of a dark ramp, pixels (400 MB); longer exposures rely on its linear extension."""
 
 
 def _encode_flags(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +148,7 @@ class ReferenceSet:
         """Write the files of every detector and the cache around them."""
         cache = CrdsCache(root=self.root, instrument=self.instrument.name)
         cache.references.mkdir(parents=True, exist_ok=True)
-        channels: dict[str, float] = {}
+        channels: dict[tuple[str, str], float] = {}
         for detector in maps:
             maker = ReferenceMaker(instrument=self.instrument, maps=detector)
             self._write_detector(cache, maker, readout, bandpass)
@@ -165,7 +165,7 @@ class ReferenceSet:
     def _write_detector(self, cache: CrdsCache, maker: ReferenceMaker, readout: Readout, bandpass: Bandpass) -> None:
         maps = maker.maps
         name, subarray, exp_type = maps.spec.name, maps.aperture.subarray, self.instrument.exp_type
-        frames = readout.frames if subarray.xsize < 1024 else min(readout.frames, FULL_FRAME_DARK_FRAMES)
+        frames = min(readout.frames, DARK_PIXELS // (subarray.xsize * subarray.ysize))
         dark = maker.dark(frames=frames, frame_time=readout.frame_time)
         self._add(cache, maker, dark, exp_type=exp_type, detector=name, subarray=subarray.name)
         for content in (maker.superbias(), maker.readnoise()):

@@ -101,6 +101,7 @@ def simulate(
     dither_step: float | None = None,
     catalog: np.ndarray | None = None,
     catalog_density: float = 300.0,
+    magnitudes: tuple[float, float] = (15.0, 26.0),
     background: float = BACKGROUND,
     date: str = "2024-03-01T00:00:00",
     zeroframe: bool = False,
@@ -142,6 +143,8 @@ def simulate(
         Sources to inject instead of a random field (`jwcore.synth.sky.CATALOG_DTYPE`).
     catalog_density : float
         Sources per square arcminute (at least 40 sources).
+    magnitudes : (float, float)
+        Brightest and faintest magnitude of the random field (AB).
     background : float
         Sky brightness, MJy/sr.
     date : str
@@ -173,7 +176,9 @@ def simulate(
     offsets = dither_offsets(number=n_dithers, step=step)
     if catalog is None:
         width = programme.field_width(offsets)
-        catalog = make_catalog(ra=target[0], dec=target[1], width=width, density=catalog_density, seed=seed)
+        catalog = make_catalog(
+            ra=target[0], dec=target[1], width=width, density=catalog_density, magnitudes=magnitudes, seed=seed
+        )
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
     result = Simulation(directory=directory)

@@ -48,8 +48,7 @@ def make_catalog(
     width: float,
     density: float = 300.0,
     galaxy_fraction: float = 0.3,
-    bright: float = 15.0,
-    faint: float = 26.0,
+    magnitudes: tuple[float, float] = (15.0, 26.0),
     minimum: int = 40,
     seed: int = 1,
 ) -> np.ndarray:
@@ -65,8 +64,8 @@ def make_catalog(
         Sources per square arcminute.
     galaxy_fraction : float
         Part of the sources that are galaxies with a Sersic profile (Sersic 1963).
-    bright, faint : float
-        Magnitude limits of the stars (AB); galaxies start four magnitudes fainter than the brightest star.
+    magnitudes : (float, float)
+        Brightest and faintest magnitude of the stars (AB); galaxies start four magnitudes fainter than the brightest star.
     minimum : int
         Least number of sources, for small fields.
     seed : int
@@ -77,6 +76,7 @@ def make_catalog(
     ndarray
         Structured array of `CATALOG_DTYPE`, brightest first.
     """
+    bright, faint = magnitudes
     rng = generator(seed, "sky")
     number = max(minimum, round(density * (width / 60) ** 2))
     n_galaxies = round(galaxy_fraction * number)
@@ -87,7 +87,7 @@ def make_catalog(
     catalog["ra"] = (ra + x / np.cos(np.deg2rad(catalog["dec"]))) % 360
     catalog["abmag"] = _power_law_magnitudes(rng, number, bright, faint, 0.25)
     galaxies = catalog[:n_galaxies]
-    galaxies["abmag"] = _power_law_magnitudes(rng, n_galaxies, bright + 4.0, faint, 0.35)
+    galaxies["abmag"] = _power_law_magnitudes(rng, n_galaxies, min(bright + 4.0, faint - 1.0), faint, 0.35)
     galaxies["sersic_n"] = rng.choice([1.0, 1.5, 2.5, 4.0], n_galaxies, p=[0.5, 0.25, 0.15, 0.1])
     galaxies["half_light_radius"] = np.clip(rng.lognormal(np.log(0.25), 0.45, n_galaxies), 0.08, 1.0)
     galaxies["axis_ratio"] = rng.uniform(0.3, 1.0, n_galaxies)

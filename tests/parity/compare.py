@@ -140,10 +140,9 @@ def compare_flags(step, array, ours, peer, *, keep=None) -> Comparison:
         ours, peer = ours[keep], peer[keep]
     flags = {}
     for name, value in PIXEL_FLAGS.items():
-        value = ours.dtype.type(value) if value <= np.iinfo(ours.dtype).max else None  # noqa: PLW2901
-        if value is None:
-            continue
-        a, b = (ours & value) != 0, (peer & value) != 0
+        if value > np.iinfo(ours.dtype).max:
+            break
+        a, b = ((array & array.dtype.type(value)) != 0 for array in (ours, peer))
         either = int(np.count_nonzero(a | b))
         if either:
             flags[name] = (int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a)), either)

@@ -12,9 +12,8 @@ of `tests.parity.predictions`, named in ``deviations.toml``:
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,8 +37,6 @@ class Deviation:
     modes: tuple[str, ...] = ("step", "chain")
     prediction: str = ""
     limit: float = 0.01
-    quirk: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def load(path: Path = HERE / "deviations.toml") -> list[Deviation]:
@@ -88,7 +85,9 @@ def apply(
     used : list of str
         Names of the deviations that took part.
     """
-    ours, peer, excluded, used = dict(ours), dict(peer), {}, []
+    ours, peer = dict(ours), dict(peer)
+    excluded: dict[str, np.ndarray] = {}
+    used: list[str] = []
     for deviation in deviations:
         if step not in deviation.stages or mode not in deviation.modes:
             continue
@@ -109,7 +108,7 @@ def apply(
                 raise ValueError(
                     f"{deviation.name} excludes {np.mean(mask):.2%} of {name}, more than {deviation.limit:.2%}"
                 )
-            excluded[name] = excluded.get(name, False) | mask
+            excluded[name] = excluded[name] | mask if name in excluded else mask
     return ours, peer, excluded, used
 
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from jwcore import models
@@ -41,7 +42,9 @@ class Harness:
         """Run both sides and return the table."""
         simulation = self.case.simulate(peer.cache_folder())
         with ours.crds(simulation.environment):
-            rates, cals, peer_cals = [], [], []
+            rates: list[Path] = []
+            cals: list[Path] = []
+            peer_cals: list[Path] = []
             for uncal in simulation.uncals:
                 recipe = "exposure" if "image2" in self.case.recipes else "detector1"
                 folder = peer.run_peer(recipe, [uncal], environment=simulation.environment)
@@ -83,12 +86,11 @@ class Harness:
         scene = Scene(simulation.uncals[0], folder)
         previous = sorted(peer_cals)
         for step in cases.IMAGE3_STEPS:
-            members = previous
-            self.attempt("step", step, lambda s=step, m=members: self._ensemble(s, m, folder, scene))
+            self.attempt("step", step, partial(self._ensemble, step, previous, folder, scene))
             previous = sorted((folder / step).glob("*.fits"))
-        self.attempt("step", "resample", lambda: self._mosaic("step", previous, folder, scene))
-        self.attempt("step", "source_catalog", lambda: self._catalog(folder))
-        self.attempt("chain", "image3", lambda: self._own_image3(cals, folder, scene))
+        self.attempt("step", "resample", partial(self._mosaic, "step", previous, folder, scene))
+        self.attempt("step", "source_catalog", partial(self._catalog, folder))
+        self.attempt("chain", "image3", partial(self._own_image3, cals, folder, scene))
 
     def _ensemble(self, step: str, members: list[Path], folder: Path, scene: Scene) -> None:
         """Compare one step of a set, member by member."""
@@ -164,10 +166,10 @@ class _Exposure:
         """Compare stage 1 on the peer's products and in our chain; return our rate file."""
         if self.compared:
             for step, given in self._with_previous(self.uncal, cases.RAMP_STEPS):
-                self.harness.attempt("step", step, lambda s=step, g=given: self._step(s, g))
+                self.harness.attempt("step", step, partial(self._step, step, given))
             self.harness.attempt("step", "ramp_fit", self._ramp_fit)
         rates: list[Path] = []
-        self.harness.attempt("chain", "detector1", lambda: rates.append(self._chain1()))
+        self.harness.attempt("chain", "detector1", partial(self._chain1, rates))
         return rates
 
     def _with_previous(self, first: Path, steps: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -186,7 +188,7 @@ class _Exposure:
         self.harness.meet("step", "ramp_fit", written["rate"], self.folder / "ramp_fit.fits", self.scene)
         self.harness.meet("step", "ramp_fitints", written["rateints"], self.folder / "ramp_fitints.fits", self.scene)
 
-    def _chain1(self) -> Path:
+    def _chain1(self, rates: list[Path]) -> None:
         save = cases.RAMP_STEPS if self.compared else ()
         written = ours.run_recipe("detector1", self.uncal, self.work / "detector1", save=save)
         if self.compared:
@@ -194,17 +196,17 @@ class _Exposure:
                 self.harness.meet("chain", step, written[step], self.folder / f"{step}.fits", self.scene)
             self.harness.meet("chain", "rate", written["rate"], self.folder / "gain_scale.fits", self.scene)
             self.harness.meet("chain", "rateints", written["rateints"], self.folder / "gain_scaleints.fits", self.scene)
-        return written["rate"]
+        rates.append(written["rate"])
 
     def image2(self, rates: list[Path]) -> list[Path]:
         """Compare stage 2; return our cal file."""
         if self.compared:
             for step, given in self._with_previous(self.folder / "gain_scale.fits", cases.IMAGE2_STEPS):
-                self.harness.attempt("step", step, lambda s=step, g=given: self._step(s, g))
+                self.harness.attempt("step", step, partial(self._step, step, given))
             self.harness.attempt("step", "resample2", self._resample)
         cals: list[Path] = []
         for rate in rates:
-            self.harness.attempt("chain", "image2", lambda r=rate: cals.append(self._chain2(r)))
+            self.harness.attempt("chain", "image2", partial(self._chain2, rate, cals))
         return cals
 
     def _resample(self) -> None:
@@ -212,13 +214,13 @@ class _Exposure:
         self.harness.add("step", imaging.compare_wcs("resample2", mine, self.folder / "resample2.fits"))
         self.harness.meet("step", "resample2", mine, self.folder / "resample2.fits", self.scene)
 
-    def _chain2(self, rate: Path) -> Path:
+    def _chain2(self, rate: Path, cals: list[Path]) -> None:
         written = ours.run_recipe("image2", rate, self.work / "image2")
         if self.compared:
             self.harness.add("chain", imaging.compare_wcs("cal", written["cal"], self.folder / "photom.fits"))
             self.harness.meet("chain", "cal", written["cal"], self.folder / "photom.fits", self.scene)
             self.harness.meet("chain", "i2d", written["i2d"], self.folder / "resample2.fits", self.scene)
-        return written["cal"]
+        cals.append(written["cal"])
 
 
 def association(members: Sequence[Path], folder: Path) -> Path:

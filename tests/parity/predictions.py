@@ -33,7 +33,9 @@ class Scene:
     @property
     def noise(self) -> float:
         """Typical noise of one read, DN."""
-        return float(np.nanmedian(self.reference("readnoise").array())) / np.sqrt(2)
+        array = self.reference("readnoise").array()
+        assert array is not None
+        return float(np.nanmedian(array)) / np.sqrt(2)
 
 
 Arrays = dict[str, np.ndarray]

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from jwcore.api import Context, SkipStep
+from jwcore.builtin.image2.flat_field import FlatFieldParams, flat_field
+from jwcore.references import Reference
+from jwcore.references.subarray import Window
+from tests.builtin._images import image
+
+SHAPE = (20, 24)
+
+
+def _reference(value=2.0, shape=SHAPE, **arrays):
+    return Reference.from_arrays("flat", {"SCI": np.full(shape, value, np.float32), **arrays})
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (3, *SHAPE)])
+def test_divides_every_plane(shape):
+    exposure = image(shape)
+    data, poisson = exposure.data.copy(), exposure.var_poisson.copy()
+    context = Context()
+    flat_field(exposure, {"flat": _reference(ERR=np.full(SHAPE, 0.1, np.float32))}, FlatFieldParams(), context)
+    np.testing.assert_allclose(exposure.data, data / 2)
+    np.testing.assert_allclose(exposure.var_poisson, poisson / 4)
+    np.testing.assert_allclose(exposure.var_flat, (data / 2 * 0.05) ** 2, rtol=1e-5)
+    assert context.counts == {"pixels_without_flat": 0}
+
+
+def test_inverse_undoes():
+    exposure = image()
+    data = exposure.data.copy()
+    references = {"flat": _reference()}
+    flat_field(exposure, references, FlatFieldParams(), Context())
+    flat_field(exposure, references, FlatFieldParams(inverse=True), Context())
+    np.testing.assert_allclose(exposure.data, data)
+
+
+def test_exposure_without_variances():
+    exposure = image()
+    exposure.var_poisson = exposure.var_rnoise = None
+    err = exposure.err.copy()
+    flat_field(exposure, {"flat": _reference()}, FlatFieldParams(), Context())
+    assert exposure.var_poisson is None
+    np.testing.assert_allclose(exposure.err, err / 2, rtol=1e-6)
+
+
+def test_bare_image():
+    exposure = image()
+    exposure.var_poisson = exposure.var_rnoise = exposure.err = exposure.dq = None
+    flat_field(exposure, {"flat": _reference(np.nan)}, FlatFieldParams(), Context())
+    assert np.isnan(exposure.data).all()
+    assert (exposure.dq & 1).all()
+
+
+def test_users_flat_is_cut_to_the_subarray(tmp_path):
+    flat = np.arange(1.0, 1 + 40 * 50).reshape(40, 50).astype(np.float32)
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(flat, name="SCI")])
+    hdus[0].header.update({"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 50, "SUBSIZE2": 40})
+    hdus.writeto(tmp_path / "flat.fits")
+    exposure = image()
+    data = exposure.data.copy()
+    reference = Reference.from_arrays(
+        "flat", {"SCI": np.ones(SHAPE, np.float32)}, window=Window(x=11, y=6, nx=24, ny=20)
+    )
+    params = FlatFieldParams(user_supplied_flat=str(tmp_path / "flat.fits"))
+    flat_field(exposure, {"flat": reference}, params, Context())
+    np.testing.assert_allclose(exposure.data, data / flat[5:25, 10:34], rtol=1e-6)
+
+
+def test_wrong_shape_skips_before_any_edit():
+    exposure = image()
+    data = exposure.data.copy()
+    with pytest.raises(SkipStep, match="shape"):
+        flat_field(exposure, {"flat": _reference(shape=(5, 5))}, FlatFieldParams(), Context())
+    np.testing.assert_array_equal(exposure.data, data)
+    assert exposure.var_flat is None
