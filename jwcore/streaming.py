@@ -31,11 +31,11 @@ def needed(node: Node, max_memory: int | None) -> bool:
 def to_scratch(exposure: Any, folder: str | Path) -> None:
     """Move the large arrays of a ramp to mapped scratch files."""
     for name in exposure.arrays():
-        if _framed(exposure, name) and len(exposure.shape_of(name) or ()) == len(exposure.shape):
-            array = getattr(exposure, name)
-            mapped = np.memmap(Path(folder) / f"{name}.raw", dtype=array.dtype, mode="w+", shape=array.shape)
-            mapped[...] = array
-            setattr(exposure, name, mapped)
+        shape = exposure.shape_of(name)
+        if _framed(exposure, name) and shape is not None and len(shape) == len(exposure.shape):
+            dtype = exposure.declared()[name].dtype
+            mapped = np.memmap(Path(folder) / f"{name}.raw", dtype=dtype, mode="w+", shape=shape)
+            exposure.load_into(name, mapped)
 
 
 def passes(entries: Sequence[PlannedEntry]) -> Iterator[list[PlannedEntry]]:

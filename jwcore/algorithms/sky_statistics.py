@@ -14,7 +14,7 @@ from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 __all__ = ["STATISTICS", "SkyStatistic", "usable_values"]
 
 STATISTICS = ("median", "midpt", "mean", "mode")
-CHUNK = 1 << 16
+CHUNK = 1 << 19
 """Values summed by one thread at a time; fixed, so that sums do not depend on the number of threads."""
 
 
@@ -203,7 +203,10 @@ class SkyStatistic:
 
 def _measure(values: np.ndarray, low: float, high: float, *, pivot: float) -> _Sample:
     partial = np.empty((-(-values.size // CHUNK), 5))
-    _moments(values, low, high, pivot, partial)
+    if len(partial) == 1:  # waking a second thread would take longer
+        partial[0] = _chunk_moments(values, 0, values.size, low, high, pivot)
+    else:
+        _moments(values, low, high, pivot, partial)
     count, total, squares = partial[:, :3].sum(axis=0)
     smallest, largest = float(partial[:, 3].min()), float(partial[:, 4].max())
     if count == 0:

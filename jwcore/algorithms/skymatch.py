@@ -63,13 +63,15 @@ def measure_overlaps(
     dict of int to Overlap
         Only the exposures with usable pixels in common.
     """
+    common = {key: sky_intersection(other, footprint) for key, other in others.items()}
+    common = {key: polygon for key, polygon in common.items() if len(polygon)}
+    if not common:
+        return {}
+    corners = np.stack(to_pixels(*np.concatenate(list(common.values())).T), axis=1)
     found = {}
-    for key, other in others.items():
-        common = sky_intersection(other, footprint)
-        if not len(common):
-            continue
-        x, y = to_pixels(*common.T)
-        level, pixels = statistic(usable(area=pixels_inside(np.stack([x, y], axis=1), shape=shape)))
+    for key, polygon in common.items():
+        place, corners = corners[: len(polygon)], corners[len(polygon) :]
+        level, pixels = statistic(usable(area=pixels_inside(place, shape=shape)))
         if pixels and np.isfinite(level):
             found[key] = Overlap(level, pixels)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 from jwcore.errors import BadInput
 from jwcore.models.containers import CONTAINERS, Cube, Image, Ramp
-from jwcore.models.exposure import Exposure, read_cards
+from jwcore.models.exposure import Exposure
 from jwcore.models.fits_file import FitsFile
 from jwcore.models.meta import Meta
 
@@ -18,14 +18,14 @@ def read_exposure(path: Path, *, kind: type[Exposure] | None = None) -> Exposure
 
 
 def read_meta(path: str | Path) -> Meta:
-    """Return the metadata of a FITS file from its headers alone.
+    """Return the metadata of a FITS product from its headers alone, after the checks that `read_exposure` makes.
 
     Raises
     ------
     BadInput
-        When the file is damaged or not FITS.
+        When the file is damaged, is no product, or lacks what its container declares.
     """
-    return read_cards(FitsFile(path)).meta
+    return read_exposure(Path(path)).meta
 
 
 def fingerprint(path: str | Path) -> str:

@@ -15,6 +15,9 @@ def refused(path, words, **options):
     """Check that a file is refused in one line that names the file and a cure."""
     with pytest.raises(BadInput, match=words) as caught:
         models.read(path, **options)
+    if not options and path.suffix == ".fits":
+        with pytest.raises(BadInput, match=words):
+            models.read_meta(path)
     assert caught.value.exit_code == 4
     assert str(path) in str(caught.value)
     assert "—" in str(caught.value)

@@ -63,7 +63,7 @@ class Harness:
         try:
             work()
         except (JwcalError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            log.exception("%s %s", self.case.name, step)
+            log.debug("%s %s", self.case.name, step, exc_info=True)
             note = f"{type(error).__name__}: {error}"[:200]
             self.add(mode, Comparison(step, "-", "runs", float("nan"), 1.0, False, note=note))
 
