@@ -1,6 +1,5 @@
 """The commands that are compared, and what they work on."""
 
-import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from tests.parity import peer
 from tests.parity.cases import Case
+from tests.parity.harness import association
 
 PROGRAMME = Case("benchmark", "BRIGHT1", 10, dithers=4, subarray="FULL", recipes=("detector1", "image2", "image3"))
 """Four full-frame NIRCam exposures of ten groups."""
@@ -51,10 +51,7 @@ def prepare(work: Path) -> Stage:
         folder = peer.run_peer("exposure", [uncal], environment=simulation.environment)
         rates.append(_named(folder / "gain_scale.fits", uncal, "rate", work))
         cals += folder.glob("*_cal.fits")
-    members = [{"expname": str(path), "exptype": "science"} for path in sorted(cals)]
-    asn = {"asn_type": "image3", "asn_rule": "benchmark", "asn_id": "a3001", "asn_pool": "none"}
-    mosaic = work / "benchmark_asn.json"
-    mosaic.write_text(json.dumps({**asn, "products": [{"name": "mosaic", "members": members}]}))
+    mosaic = association(sorted(cals, key=lambda path: path.name), work)
     return Stage(tuple(simulation.uncals), tuple(rates), mosaic, simulation.environment)
 
 

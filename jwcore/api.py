@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from jwcore.models import Cube as Cube
     from jwcore.models import Exposure as Exposure
     from jwcore.models import ExposureSet as ExposureSet
+    from jwcore.models import IFUImage as IFUImage
     from jwcore.models import Image as Image
     from jwcore.models import Ramp as Ramp
+    from jwcore.models import RampFitOutput as RampFitOutput
     from jwcore.models import Segmentation as Segmentation
     from jwcore.models import blend as blend
     from jwcore.models import header_table as header_table
@@ -47,9 +49,11 @@ _HOMES = {
         "Cube",
         "Exposure",
         "ExposureSet",
+        "IFUImage",
         "Image",
         "Meta",
         "Ramp",
+        "RampFitOutput",
         "Segmentation",
         "blend",
         "header_table",

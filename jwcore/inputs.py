@@ -57,6 +57,8 @@ class _Input:
 
     @property
     def dimensions(self) -> int:
+        if self.source.node:
+            return 3 if self.source.stream.endswith("ints") else 2
         kind = str(self.meta.model_type or "")
         return {"RampModel": 4, "Level1bModel": 4, "CubeModel": 3}.get(kind, 2)
 

@@ -31,10 +31,13 @@ def needed(node: Node, max_memory: int | None) -> bool:
 def to_scratch(exposure: Any, folder: str | Path) -> None:
     """Move the large arrays of a ramp to mapped scratch files."""
     for name in exposure.arrays():
-        shape = exposure.shape_of(name)
-        if _framed(exposure, name) and shape is not None and len(shape) == len(exposure.shape):
-            dtype = exposure.declared()[name].dtype
-            mapped = np.memmap(Path(folder) / f"{name}.raw", dtype=dtype, mode="w+", shape=shape)
+        spec = exposure.declared()[name]
+        if not _framed(exposure, name) or spec.ndim != len(exposure.shape):
+            continue
+        mapped = np.memmap(Path(folder) / f"{name}.raw", dtype=spec.dtype, mode="w+", shape=exposure.shape)
+        if exposure.shape_of(name) is None:
+            setattr(exposure, name, mapped)  # not in the file: a new scratch file reads as zeros
+        else:
             exposure.load_into(name, mapped)
 
 

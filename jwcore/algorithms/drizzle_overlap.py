@@ -17,6 +17,8 @@ lanczosN  ``L(dx) L(dy)``, ``L(x) = sinc(s x) sinc(s x / N)``, half size ``N / s
 
 import math
 
+import numpy as np
+
 from jwcore.algorithms._numba import kernel
 
 __all__ = ["GAUSSIAN", "KERNELS", "LANCZOS2", "LANCZOS3", "POINT", "SQUARE", "TURBO", "kernel_reach", "spread_row"]
@@ -59,18 +61,6 @@ def _deposit(band, row, column, overlap, values, pixel):
 
 
 @kernel
-def _clip_to_column(xa, ya, xb, yb, column):
-    """Cut the edge a-b to ``column <= x <= column + 1``: signed width and the heights of both ends."""
-    x0 = min(max(xa, column), column + 1.0)
-    x1 = min(max(xb, column), column + 1.0)
-    width = x1 - x0
-    if width == 0.0:
-        return 0.0, 0.0, 0.0
-    slope = (yb - ya) / (xb - xa)
-    return width, ya + slope * (x0 - xa), ya + slope * (x1 - xa)
-
-
-@kernel
 def _mean_height(ya, yb):
     """Mean of ``clip(y, 0, 1)`` along a straight edge whose ends have the heights `ya` and `yb`."""
     low, high = min(ya, yb), max(ya, yb)
@@ -85,45 +75,58 @@ def _mean_height(ya, yb):
 
 
 @kernel
-def _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight, values, pixel, band, y_first, x_first):
+def _add_edge(xa, ya, xb, yb, column, first_row, rows, areas):
+    """Add the area below the edge a-b to `rows` output pixels of one column, upwards from `first_row`.
+
+    The area is negative where the edge runs against x, so that going round a polygon leaves what is inside it.
+    """
+    x0 = min(max(xa, column), column + 1.0)
+    x1 = min(max(xb, column), column + 1.0)
+    width = x1 - x0
+    if width == 0.0:
+        return
+    slope = (yb - ya) / (xb - xa)
+    y0 = ya + slope * (x0 - xa) - first_row
+    y1 = ya + slope * (x1 - xa) - first_row
+    for row in range(rows):
+        areas[row] += width * _mean_height(y0 - row, y1 - row)
+
+
+@kernel
+def _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight, values, pixel, band, y_first, x_first, areas):
     """Spread one quadrilateral with corners a, b, c, d (in turn) by its exact overlap areas.
 
     The area shared with an output pixel is the sum, over the four edges, of the integral of the edge height clipped
-    to the unit square: no polygon clipping, no lists.
+    to the unit square: no polygon clipping, no lists. `areas` is scratch for the output pixels of one column.
     """
-    top_row = math.floor(max(ay, by, cy, dy))
-    bottom_row = math.floor(min(ay, by, cy, dy))
-    row0, row1 = max(bottom_row - y_first, 0), min(top_row - y_first, band.shape[0] - 1)
-    if row0 > row1:
+    row0 = max(math.floor(min(ay, by, cy, dy)) - y_first, 0)
+    row1 = min(math.floor(max(ay, by, cy, dy)) - y_first, band.shape[0] - 1)
+    area = 0.5 * ((cx - ax) * (dy - by) - (cy - ay) * (dx - bx))
+    if row0 > row1 or area == 0.0:
         return
-    left = math.floor(min(ax, bx, cx, dx))
-    right = math.floor(max(ax, bx, cx, dx))
-    column0, column1 = max(left - x_first, 0), min(right - x_first, band.shape[1] - 1)
-    area = 0.5 * abs((cx - ax) * (dy - by) - (cy - ay) * (dx - bx))
-    if area == 0.0:
-        return
-    scale = weight / area
+    column0 = max(math.floor(min(ax, bx, cx, dx)) - x_first, 0)
+    column1 = min(math.floor(max(ax, bx, cx, dx)) - x_first, band.shape[1] - 1)
+    rows = row1 - row0 + 1  # passed along: slicing an array costs more than the sums
+    first_row = float(row0 + y_first)
+    scale = -weight / area
     for column in range(column0, column1 + 1):
-        edge = float(column + x_first)
-        w0, p0, q0 = _clip_to_column(ax, ay, bx, by, edge)
-        w1, p1, q1 = _clip_to_column(bx, by, cx, cy, edge)
-        w2, p2, q2 = _clip_to_column(cx, cy, dx, dy, edge)
-        w3, p3, q3 = _clip_to_column(dx, dy, ax, ay, edge)
-        for row in range(row0, row1 + 1):
-            floor = float(row + y_first)
-            overlap = abs(
-                w0 * _mean_height(p0 - floor, q0 - floor)
-                + w1 * _mean_height(p1 - floor, q1 - floor)
-                + w2 * _mean_height(p2 - floor, q2 - floor)
-                + w3 * _mean_height(p3 - floor, q3 - floor)
-            )
+        for row in range(rows):
+            areas[row] = 0.0
+        left = float(column + x_first)
+        _add_edge(ax, ay, bx, by, left, first_row, rows, areas)
+        _add_edge(bx, by, cx, cy, left, first_row, rows, areas)
+        _add_edge(cx, cy, dx, dy, left, first_row, rows, areas)
+        _add_edge(dx, dy, ax, ay, left, first_row, rows, areas)
+        for row in range(rows):
+            overlap = areas[row] * scale
             if overlap > 0.0:
-                _deposit(band, row, column, overlap * scale, values, pixel)
+                _deposit(band, row0 + row, column, overlap, values, pixel)
 
 
 @kernel
 def _square_row(x_low, y_low, x_high, y_high, pixfrac, weight, values, band, y_first, x_first):
     """Spread a row of pixels given by the corners below (`low`) and above (`high`) it."""
+    areas = np.empty(band.shape[0])
     for i in range(weight.size):
         if weight[i] <= 0.0:
             continue
@@ -138,7 +141,7 @@ def _square_row(x_low, y_low, x_high, y_high, pixfrac, weight, values, band, y_f
             ay, by, cy, dy = (
                 y_rest + pixfrac * ay, y_rest + pixfrac * by, y_rest + pixfrac * cy, y_rest + pixfrac * dy,
             )  # fmt: skip
-        _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight[i], values, i, band, y_first, x_first)
+        _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight[i], values, i, band, y_first, x_first, areas)
 
 
 @kernel

@@ -111,7 +111,11 @@ def _weighted_sum(window, weights, wy, x0, centre, total):
     for j in range(height):
         source = window[(centre + height // 2 - j) % window.shape[0]]
         for i in range(width):
-            share = weights[j, i, wy]
             shift = 2 * (width // 2) - i
-            for x in range(total.size):
-                total[x] += share[x0 + x] * source[x + shift]
+            _add_product(total, weights[j, i, wy, x0 : x0 + total.size], source[shift : shift + total.size])
+
+
+@kernel
+def _add_product(total, factor, row):
+    for x in range(total.size):  # in a function of its own the compiler turns it into vector code
+        total[x] += factor[x] * row[x]

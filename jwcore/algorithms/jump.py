@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms import jump_detection, jump_growth
+from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import DO_NOT_USE, NO_GAIN_VALUE
 from jwcore.algorithms.groups import usable_differences, usable_groups
 from jwcore.algorithms.medians import median_network, sorting_network
@@ -114,6 +115,7 @@ def detect_jumps(
     JumpCount
         Number of jumps, and what was used.
     """
+    ny = data.shape[2]
     usable = usable_groups(groupdq)
     pairs = usable_differences(usable)
     unusable_count = int(np.count_nonzero(~usable))
@@ -127,29 +129,29 @@ def detect_jumps(
         method = "sigma clip"
         for subset in _split_by_group(pairs) if only_use_ints else [pairs]:
             network = sorting_network(len(subset))
-            jump_detection.detect_clipped(data, groupdq, gain, subset, network, thresholds.four_or_more, _block(subset))
+            over_rows(jump_detection.detect_clipped, ny, data, groupdq, gain, subset, network, thresholds.four_or_more, _block(subset))
         jump_growth.reset_flooded_groups(groupdq)
     elif fewest - 1 >= min_diffs_single_pass:
         method = "single pass"
         threshold = np.float32(thresholds.four_or_more)
         network = median_network(len(pairs))
-        jump_detection.detect_single_pass(data, groupdq, gain, variance, pairs, network, threshold, _block(pairs))
+        over_rows(jump_detection.detect_single_pass, ny, data, groupdq, gain, variance, pairs, network, threshold, _block(pairs))
     else:
         method = "iterative"
         limits = np.array([np.inf, np.inf, thresholds.two, thresholds.three, thresholds.four_or_more], np.float32)
         network = sorting_network(len(pairs))
-        jump_detection.detect_iterative(data, groupdq, gain, variance, pairs, network, limits, _block(pairs))
+        over_rows(jump_detection.detect_iterative, ny, data, groupdq, gain, variance, pairs, network, limits, _block(pairs))
 
     spread_limits = np.array(neighbour_limits or (np.inf, np.inf), np.float32)
     spread = np.zeros((data.shape[0], (data.shape[1] + 6) // 8, *data.shape[2:]), np.uint8)
-    jumps = jump_growth.mark_spreading_jumps(data, groupdq, gain, variance, pairs, spread_limits, spread)
+    jumps = over_rows(jump_growth.mark_spreading_jumps, ny, data, groupdq, gain, variance, pairs, spread_limits, spread)
     if neighbour_limits:
-        jump_growth.flag_neighbours(groupdq, spread)
+        over_rows(jump_growth.flag_neighbours, ny, groupdq, spread)
     if after_jumps:
         heights = np.array([height for height, _ in after_jumps], np.float32)
         lengths = np.array([length for _, length in after_jumps])
-        jump_growth.flag_after_jumps(data, groupdq, gain, pairs, heights, lengths)
-    return JumpCount(int(jumps), unusable_count, method)
+        over_rows(jump_growth.flag_after_jumps, ny, data, groupdq, gain, pairs, heights, lengths)
+    return JumpCount(sum(jumps), unusable_count, method)
 
 
 def _block(pairs: np.ndarray) -> int:

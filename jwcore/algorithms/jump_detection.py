@@ -10,7 +10,7 @@ difference in electron^2; pairs (n, 2) holds (integration, group) of the earlier
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.medians import median_columns, sort_columns
 
@@ -163,8 +163,8 @@ def _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, ro
                     _flag(groupdq, pairs, pair, row, start + column)
 
 
-@parallel_kernel
-def detect_iterative(ramp, groupdq, gain, variance, pairs, network, thresholds, block):
+@kernel
+def detect_iterative(first, last, ramp, groupdq, gain, variance, pairs, network, thresholds, block):
     """
     Flag jumps by repeated rejection of the worst magnitude of difference, all integrations of a pixel together.
 
@@ -173,6 +173,8 @@ def detect_iterative(ramp, groupdq, gain, variance, pairs, network, thresholds, 
 
     Parameters
     ----------
+    first, last : int
+        Range of rows to work on.
     ramp, groupdq, gain, variance, pairs : ndarray
         See the module's head; JUMP_DET is set in ``groupdq``.
     network : ndarray
@@ -182,8 +184,8 @@ def detect_iterative(ramp, groupdq, gain, variance, pairs, network, thresholds, 
     block : int
         Number of columns handled together.
     """
-    for row in prange(ramp.shape[2]):
-        _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, np.int64(row), block)
+    for row in range(first, last):
+        _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, row, block)
 
 
 @kernel
@@ -223,22 +225,22 @@ def _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, r
                     _flag(groupdq, pairs, pair, row, start + column)
 
 
-@parallel_kernel
-def detect_single_pass(ramp, groupdq, gain, variance, pairs, network, threshold, block):
+@kernel
+def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, network, threshold, block):
     """
     Flag jumps where abs(d - m) / sqrt(abs(m) + variance) exceeds the threshold; m is the median difference of the pixel.
 
     Parameters
     ----------
-    ramp, groupdq, gain, variance, pairs, block
+    first, last, ramp, groupdq, gain, variance, pairs, block
         As for `detect_iterative`.
     network : ndarray
         Comparators of `median_network` for ``len(pairs)`` samples.
     threshold : float32
         Threshold in sigma.
     """
-    for row in prange(ramp.shape[2]):
-        _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, np.int64(row), block)
+    for row in range(first, last):
+        _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, row, block)
 
 
 @kernel
@@ -295,17 +297,17 @@ def _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block):
                     _flag(groupdq, pairs, pair, row, start + column)
 
 
-@parallel_kernel
-def detect_clipped(ramp, groupdq, gain, pairs, network, threshold, block):
+@kernel
+def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, block):
     """
     Flag the differences that a sigma clip over all given pairs rejects (median centre, standard deviation, at most five passes).
 
     Parameters
     ----------
-    ramp, groupdq, gain, pairs, network, block
+    first, last, ramp, groupdq, gain, pairs, network, block
         As for `detect_iterative`.
     threshold : float
         Threshold in sigma.
     """
-    for row in prange(ramp.shape[2]):
-        _clipped_row(ramp, groupdq, gain, pairs, network, threshold, np.int64(row), block)
+    for row in range(first, last):
+        _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block)

@@ -6,7 +6,7 @@ Shapes and units as in `jwcore.algorithms.jump_detection`. ``spread`` holds one 
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.jump_detection import load_differences
 from jwcore.algorithms.medians import select_median
@@ -70,13 +70,15 @@ def _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread):
     return count
 
 
-@parallel_kernel
-def mark_spreading_jumps(ramp, groupdq, gain, variance, pairs, limits, spread):
+@kernel
+def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limits, spread):
     """
     Drop the jumps of unusable groups, count the others and mark those whose ratio abs(d - m) / sqrt(abs(m) + variance) lies between two limits.
 
     Parameters
     ----------
+    first, last : int
+        Range of rows to work on.
     ramp, groupdq, gain, variance, pairs : ndarray
         As for `detect_iterative`.
     limits : ndarray of float32, shape (2,)
@@ -90,8 +92,8 @@ def mark_spreading_jumps(ramp, groupdq, gain, variance, pairs, limits, spread):
         Number of groups flagged JUMP_DET.
     """
     count = 0
-    for row in prange(ramp.shape[2]):
-        count += _mark_row(ramp, groupdq, gain, variance, pairs, limits, np.int64(row), spread)
+    for row in range(first, last):
+        count += _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread)
     return count
 
 
@@ -104,12 +106,10 @@ def _neighbours_row(groupdq, spread, row):
             own = spread[integration, byte, row]
             above = spread[integration, byte, min(row + 1, ny - 1)]  # at the edge the row itself, whose jumps are flagged already
             below = spread[integration, byte, max(row - 1, 0)]
-            received[:] = 0
-            received[1:] |= own[:-1]
-            received[:-1] |= own[1:]
             anything = np.uint8(0)
             for column in range(nx):
-                received[column] |= above[column] | below[column]
+                beside = own[max(column - 1, 0)] | own[min(column + 1, nx - 1)]
+                received[column] = beside | above[column] | below[column]
                 anything |= received[column]
             if anything == 0:
                 continue
@@ -121,20 +121,22 @@ def _neighbours_row(groupdq, spread, row):
                         flags[column] |= _JUMP
 
 
-@parallel_kernel
-def flag_neighbours(groupdq, spread):
+@kernel
+def flag_neighbours(first, last, groupdq, spread):
     """
     Flag the four neighbours of the marked jumps in the same group, where they are usable.
 
     Parameters
     ----------
+    first, last : int
+        Range of rows to work on; the neighbours of a row are read, not changed.
     groupdq : ndarray of uint8, shape (nints, ngroups, ny, nx)
         Group flags; JUMP_DET is set.
     spread : ndarray of uint8
         Marks of `mark_spreading_jumps`.
     """
-    for row in prange(groupdq.shape[2]):
-        _neighbours_row(groupdq, spread, np.int64(row))
+    for row in range(first, last):
+        _neighbours_row(groupdq, spread, row)
 
 
 @kernel
@@ -162,13 +164,15 @@ def _after_row(ramp, groupdq, gain, pairs, heights, lengths, row):
                         groupdq[integration, group, row, column] |= _JUMP
 
 
-@parallel_kernel
-def flag_after_jumps(ramp, groupdq, gain, pairs, heights, lengths):
+@kernel
+def flag_after_jumps(first, last, ramp, groupdq, gain, pairs, heights, lengths):
     """
     Flag the groups that follow a bright jump.
 
     Parameters
     ----------
+    first, last : int
+        Range of rows to work on.
     ramp, groupdq, gain, pairs : ndarray
         As for `detect_iterative`; pairs in order of groups within each integration.
     heights : ndarray of float32
@@ -176,11 +180,11 @@ def flag_after_jumps(ramp, groupdq, gain, pairs, heights, lengths):
     lengths : ndarray of int
         Number of groups to flag after a jump of that height.
     """
-    for row in prange(ramp.shape[2]):
-        _after_row(ramp, groupdq, gain, pairs, heights, lengths, np.int64(row))
+    for row in range(first, last):
+        _after_row(ramp, groupdq, gain, pairs, heights, lengths, row)
 
 
-@parallel_kernel
+@kernel
 def reset_flooded_groups(groupdq):
     """
     Clear the jumps of groups in which no pixel is left without JUMP_DET or DO_NOT_USE, in place.
@@ -193,7 +197,7 @@ def reset_flooded_groups(groupdq):
         Group flags.
     """
     nints, ngroups, ny, nx = groupdq.shape
-    for plane in prange(nints * ngroups):
+    for plane in range(nints * ngroups):
         flags = groupdq[plane // ngroups, plane % ngroups]
         flooded = True
         for row in range(ny):

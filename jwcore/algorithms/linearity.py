@@ -98,7 +98,6 @@ def _groups(data, groupdq, coefficients, flags):
 @parallel_kernel
 def _reads(data, groupdq, coefficients, inverse, flags, frames):
     nints, ngroups, ny, nx = data.shape
-    nframes = frames.shape[1]
     for y in prange(ny):
         forward = np.empty((coefficients.shape[0], nx), np.float32)
         backward = np.empty((inverse.shape[0], nx), np.float32)
@@ -106,25 +105,11 @@ def _reads(data, groupdq, coefficients, inverse, flags, frames):
         _usable_inverse(inverse, y, backward)
         start = np.empty(nx, np.float32)
         slope = np.empty(nx, np.float32)
-        shift = np.empty(nx, np.float32)
-        linear = np.empty(nx, np.float32)
-        reads = np.empty((nframes, nx), np.float32)
         for i in range(nints):
             _linear_ramp(data, groupdq, i, y, forward, frames, start, slope)
             for g in range(ngroups):
-                row = data[i, g, y]
-                shift[:] = 0
-                for k in range(nframes):
-                    elapsed = frames[g, k] - np.float32(frames[0].mean())
-                    for x in range(nx):
-                        linear[x] = start[x] + slope[x] * elapsed
-                    _polynomial(backward, linear, reads[k])
-                    for x in range(nx):
-                        shift[x] += reads[k, x]
-                for x in range(nx):
-                    shift[x] = row[x] - shift[x] / np.float32(nframes)
-                _mean_of_corrected(forward, reads, shift, linear)
-                _keep_saturated(linear, groupdq[i, g, y], row)
+                elapsed = frames[g] - np.float32(frames[0].mean())
+                _correct_average(forward, backward, start, slope, elapsed, groupdq[i, g, y], data[i, g, y])
 
 
 @kernel
@@ -158,26 +143,6 @@ def _identity(coefficients, x):
 
 
 @kernel
-def _polynomial(coefficients, values, result):
-    """Evaluate one polynomial per column by Horner's rule; ``result`` must not be ``values``."""
-    order = coefficients.shape[0]
-    highest, next_term = coefficients[order - 1], coefficients[order - 2]
-    for x in range(values.size):
-        result[x] = highest[x] * values[x] + next_term[x]
-    for k in range(order - 3, -1, -1):
-        term = coefficients[k]
-        for x in range(values.size):
-            result[x] = result[x] * values[x] + term[x]
-
-
-@kernel
-def _keep_saturated(linear, flags, row):
-    for x in range(row.size):
-        measured, corrected = row[x], linear[x]  # both loaded, so that the choice is a vector select
-        row[x] = measured if flags[x] & np.uint8(dq.SATURATED) else corrected
-
-
-@kernel
 def _linear_ramp(data, groupdq, i, y, forward, frames, start, slope):
     """Find, per pixel of one row, the corrected first group and the corrected slope in DN per frame."""
     order, nx = forward.shape
@@ -201,16 +166,52 @@ def _linear_ramp(data, groupdq, i, y, forward, frames, start, slope):
 
 
 @kernel
-def _mean_of_corrected(forward, reads, shift, mean):
-    """Average the corrected frames of one group, shifted by ``shift``; overwrites ``reads``."""
-    nframes, nx = reads.shape
-    scratch = np.empty(nx, np.float32)
-    mean[:] = 0
+def _correct_average(forward, backward, start, slope, elapsed, flags, row):
+    """Rebuild the frames of one averaged group, shift them to its mean, correct them and average again."""
+    nframes, nx = elapsed.size, row.size
+    reads = np.empty((nframes, nx), np.float32)
+    linear = np.empty(nx, np.float32)
+    shift = row.copy()
+    share = np.float32(1 / nframes)
     for k in range(nframes):
-        for x in range(nx):
-            reads[k, x] += shift[x]
-        _polynomial(forward, reads[k], scratch)
-        for x in range(nx):
-            mean[x] += scratch[x]
-    for x in range(nx):
-        mean[x] /= np.float32(nframes)
+        linear[:] = start
+        _add_scaled(linear, slope, elapsed[k])
+        _polynomial(backward, linear, reads[k])
+        _add_scaled(shift, reads[k], -share)
+    mean = np.zeros(nx, np.float32)
+    for k in range(nframes):
+        _add_scaled(reads[k], shift, np.float32(1))
+        _polynomial(forward, reads[k], linear)
+        _add_scaled(mean, linear, share)
+    _keep_saturated(mean, flags, row)
+
+
+# Loops over the columns of one row stand in functions of their own, so that the compiler turns them into vector code.
+
+
+@kernel
+def _polynomial(coefficients, values, result):
+    """Evaluate one polynomial per column by Horner's rule; ``result`` must not be ``values``."""
+    order = coefficients.shape[0]
+    result[:] = coefficients[order - 1]
+    for k in range(order - 2, -1, -1):
+        _horner(result, values, coefficients[k])
+
+
+@kernel
+def _horner(result, values, term):
+    for x in range(result.size):
+        result[x] = result[x] * values[x] + term[x]
+
+
+@kernel
+def _add_scaled(total, row, factor):
+    for x in range(total.size):
+        total[x] += factor * row[x]
+
+
+@kernel
+def _keep_saturated(linear, flags, row):
+    for x in range(row.size):
+        measured, corrected = row[x], linear[x]  # both loaded, so that the choice is a vector select
+        row[x] = measured if flags[x] & np.uint8(dq.SATURATED) else corrected

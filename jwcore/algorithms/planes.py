@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jwcore.algorithms._numba import parallel_kernel, prange
+from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 
 __all__ = ["add_scaled", "subtract_from_nonzero", "subtract_plane"]
 
@@ -57,9 +57,12 @@ def subtract_from_nonzero(frames, plane):
 @parallel_kernel
 def add_scaled(total, plane, weight):
     """Add ``weight * plane`` to ``total`` in place; both float32 (ny, nx), NaN in ``plane`` counts as zero."""
-    ny, nx = plane.shape
-    for y in prange(ny):
-        for x in range(nx):
-            value = plane[y, x]
-            if not np.isnan(value):
-                total[y, x] += np.float32(weight * value)
+    for y in prange(plane.shape[0]):
+        _add_scaled_row(total[y], plane[y], np.float32(weight))
+
+
+@kernel
+def _add_scaled_row(total, row, weight):
+    for x in range(total.size):  # choosing between loaded values is a vector select
+        value, before = row[x], total[x]
+        total[x] = before if np.isnan(value) else before + weight * value

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
+from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
 from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
 from jwcore.algorithms.ramp_fit_rows import Ramps, Rates, Tables, Times, fit_rows
@@ -43,7 +44,7 @@ def fit_ramps(
     firstgroup: int | None = None,
     lastgroup: int | None = None,
     trim_unusable: bool = False,
-) -> RampFit | None:
+) -> RampFit:
     """
     Fit the ramps of an exposure.
 
@@ -76,15 +77,13 @@ def fit_ramps(
 
     Returns
     -------
-    RampFit or None
-        Rates in DN/s; None when no pixel of any integration can be fitted. With a single integration, both parts share the arrays of slope, flags and
+    RampFit
+        Rates in DN/s; NaN and DO_NOT_USE where a ramp cannot be fitted. With a single integration, both parts share the arrays of slope, flags and
         partial variances.
     """
     ngroups = data.shape[1]
     usable = usable_groups(groupdq) & _inside(ngroups, firstgroup, lastgroup)
-    first, end = _window(usable) if trim_unusable and ngroups > 1 else (0, ngroups)
-    if end - first < min(ngroups, 2) or np.all(groupdq[:, first] & SATURATED):
-        return None
+    first, end = _window(usable) if trim_unusable else (0, ngroups)
     tables = _tables(usable[:, first:end], (first, end), _inside(ngroups, firstgroup, lastgroup)[first:end])
     times = Times(float(group_time), float(frame_time), 0.5 * (nframes + 1) * float(frame_time), suppress_one_group)
     ramps = Ramps(
@@ -98,7 +97,7 @@ def fit_ramps(
     )
     fit = _allocate(data.shape)
     block = min(max(_BLOCK_BYTES // (4 * tables.coefficients.shape[1]) // 16 * 16, 16), 256)
-    fit_rows(ramps, times, tables, block, fit.integrations, fit.exposure)
+    over_rows(fit_rows, data.shape[2], ramps, times, tables, block, fit.integrations, fit.exposure)
     return fit
 
 
@@ -114,7 +113,7 @@ def _window(usable: np.ndarray) -> tuple[int, int]:
     """Leave out the leading groups, and the last group, that no integration uses."""
     used = usable.any(axis=0)
     if not used.any():
-        return 0, 0
+        return 0, len(used)
     return int(np.argmax(used)), len(used) - int(not used[-1])
 
 

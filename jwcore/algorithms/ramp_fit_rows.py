@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.dq import CHARGELOSS, DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, PERSISTENCE, SATURATED
 from jwcore.algorithms.medians import median_columns
 from jwcore.algorithms.ramp_fit_segments import read_weight, segment_sums, snr_class
@@ -190,18 +190,19 @@ def _load_block(data, groupdq, hull, start, width, block):
 
 
 @kernel
-def _fit_block(steps, rise, gain, noise, coefficients, network, block):
+def _fit_block(steps, low, high, gain, noise, coefficients, network, block):
     """Find slopes and medians of a loaded block, DN per group."""
     classes, slopes = block.classes, block.slopes
-    for column in range(rise.size):
-        classes[column] = snr_class(rise[column], gain[column], noise[column])
+    width = low.size
+    for column in range(width):
+        classes[column] = snr_class(high[column] - low[column], gain[column], noise[column])
     slopes[:] = 0
     for pair in range(steps.shape[0]):
         step = steps[pair]
         coefficient = coefficients[pair]
-        for column in range(rise.size):
+        for column in range(width):
             slopes[column] += coefficient[classes[column]] * step[column]
-    median_columns(steps, network, rise.size, block.unusable, block.medians)
+    median_columns(steps, network, width, block.unusable, block.medians)
 
 
 @kernel
@@ -264,10 +265,9 @@ def _rates_of_row(ramps, times, tables, integration, block, pixel, plain, sums, 
         end = min(start + block.seen.size, nx)
         _load_block(ramps.data, ramps.groupdq, (first, stop), start, end - start, block)
         if stop - first > 1:
-            rise = ramps.data[stop - 1, start:end] - ramps.data[first, start:end]
-            gain, noise = ramps.gain[start:end], ramps.noise[start:end]
+            low, high = ramps.data[first, start:end], ramps.data[stop - 1, start:end]
             steps = block.steps[: stop - first - 1]
-            _fit_block(steps, rise, gain, noise, tables.coefficients[choice], network, block)
+            _fit_block(steps, low, high, ramps.gain[start:end], ramps.noise[start:end], tables.coefficients[choice], network, block)
         else:
             block.medians[:] = np.nan
         for column in range(end - start):
@@ -353,11 +353,10 @@ def _fit_disturbed(ramps, times, tables, column, flux, pixel, sums, rates):
 def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
     """Combine the integrations of a row."""
     dq = exposure.dq
-    dq[:] = integrations.dq[0, row]
-    for integration in range(1, integrations.dq.shape[0]):
+    for integration in range(integrations.dq.shape[0]):
         more = integrations.dq[integration, row]
         for column in range(dq.size):
-            dq[column] |= more[column]
+            dq[column] = more[column] if integration == 0 else dq[column] | more[column]
     for column in range(dq.size):
         weight = sums.weight[column]
         lost = not weight > 0
@@ -402,13 +401,15 @@ def _fit_row(ramps, times, tables, row, block_size, integrations, exposure):
     _combine_row(ramps.pixeldq[row], row, flux, sums, integrations, target)
 
 
-@parallel_kernel
-def fit_rows(ramps, times, tables, block_size, integrations, exposure):
+@kernel
+def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposure):
     """
     Fit all ramps.
 
     Parameters
     ----------
+    first, last : int
+        Range of rows to work on.
     ramps : Ramps
         Input.
     times : Times
@@ -421,5 +422,5 @@ def fit_rows(ramps, times, tables, block_size, integrations, exposure):
         Receive the results of each integration, and of the exposure. They may share memory if there is one integration: its results are equal, but for
         ``err``, whose definitions differ.
     """
-    for row in prange(ramps.data.shape[2]):
-        _fit_row(ramps, times, tables, np.int64(row), block_size, integrations, exposure)
+    for row in range(first, last):
+        _fit_row(ramps, times, tables, row, block_size, integrations, exposure)

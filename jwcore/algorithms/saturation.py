@@ -117,7 +117,7 @@ def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
     nints, ngroups, ny, nx = data.shape
     averaged = partial.min() < 1
     first = np.empty((ny, nx), np.int16)
-    partly = np.full((ny, nx), -1, np.int16)
+    partly = np.empty((ny if averaged else 0, nx), np.int16)
     saturated = 0
     for i in range(nints):
         for y in prange(ny):
@@ -225,9 +225,9 @@ def _flag_from(groupdq, i, y, grown):
 def _partly_saturated(data, groupdq, level, partial, i, y, grown, partly):
     """Note, per pixel of one row, the group before saturation whose last frames must be saturated; -1 for none."""
     partly[:] = -1
-    for x in range(grown.size):
+    for x in np.flatnonzero(grown < data.shape[1]):
         g = grown[x] - 1
-        if 0 <= g < data.shape[1] - 1 and partial[g] < 1 and level[y, x] < np.float32(NEVER_SATURATED):
+        if g >= 0 and partial[g] < 1 and level[y, x] < np.float32(NEVER_SATURATED):
             usable = groupdq[i, g, y, x] & np.uint8(dq.DO_NOT_USE) == 0
             if usable and data[i, g, y, x] >= partial[g] * level[y, x]:
                 partly[x] = g
@@ -236,9 +236,7 @@ def _partly_saturated(data, groupdq, level, partial, i, y, grown, partly):
 @kernel
 def _flag_second(data, groupdq, level, bias, i, y, grown, reach, nframes):
     """Flag the second group of pixels that a jump in it, not their flux, drives into saturation in the third."""
-    for x in range(grown.size):
-        if grown[x] != 2:
-            continue
+    for x in np.flatnonzero(grown == 2):
         offset = bias[y, x]
         if np.isnan(offset):
             offset = np.float32(0)
@@ -254,8 +252,6 @@ def _flag_box(groupdq, i, y, partly, grow):
     """Flag DO_NOT_USE around partly saturated pixels, in their group, as far as the box reaches into one row."""
     ny, nx = partly.shape
     for k in range(max(0, y - grow), min(ny, y + grow + 1)):
-        for x in range(nx):
-            g = partly[k, x]
-            if g >= 0:
-                for column in range(max(0, x - grow), min(nx, x + grow + 1)):
-                    groupdq[i, g, y, column] |= np.uint8(dq.DO_NOT_USE)
+        for x in np.flatnonzero(partly[k] >= 0):
+            for column in range(max(0, x - grow), min(nx, x + grow + 1)):
+                groupdq[i, partly[k, x], y, column] |= np.uint8(dq.DO_NOT_USE)

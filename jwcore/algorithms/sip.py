@@ -156,7 +156,7 @@ def _inverse(fine: _Sample, coarse: _Sample, cd: np.ndarray, degree: int) -> tup
     return coefficients, _largest(linear + _evaluate(linear, coefficients, powers) - fine.offsets)
 
 
-def _lowest_degree(fit: Callable, degree: int | None, limit: float, lowest: int = 1) -> tuple[int, tuple]:
+def _lowest_degree(fit: Callable, degree: int | None, limit: float, candidates: range) -> tuple[int, tuple]:
     """Fit with a fixed degree, or with rising degrees until the error (last item) is within the limit.
 
     Falls back to the degree of the smallest error.
@@ -164,7 +164,7 @@ def _lowest_degree(fit: Callable, degree: int | None, limit: float, lowest: int 
     if degree is not None:
         return degree, fit(degree)
     best: tuple[int, tuple] | None = None
-    for trial in range(lowest, MAX_DEGREE + 1):
+    for trial in candidates:
         result = fit(trial)
         if best is None or result[-1] < best[1][-1]:
             best = trial, result
@@ -222,12 +222,15 @@ def fit_sip(
     if not (np.isfinite(coarse.plane).all() and np.isfinite(fine.plane).all()):
         raise ValueError("the WCS has undefined sky positions inside its bounding box")
 
-    degree, (cd, forward, error) = _lowest_degree(lambda d: _forward(fine, coarse, d), degree, max_error)
+    highest = min(MAX_DEGREE, points - 1)
+    degree, (cd, forward, error) = _lowest_degree(
+        lambda d: _forward(fine, coarse, d), degree, max_error, range(1, highest + 1)
+    )
     a, b = _terms(degree, forward)
     if max_inverse_error is None or degree == 1:
         return SipFit(crpix, crval, cd, a, b, None, None, degree, 0, error, None)
     inverse_degree, (inverse, inverse_error) = _lowest_degree(
-        lambda d: _inverse(fine, coarse, cd, d), inverse_degree, max_inverse_error, lowest=2
+        lambda d: _inverse(fine, coarse, cd, d), inverse_degree, max_inverse_error, range(2, highest + 1)
     )
     ap, bp = _terms(inverse_degree, inverse)
     return SipFit(crpix, crval, cd, a, b, ap, bp, degree, inverse_degree, error, inverse_error)

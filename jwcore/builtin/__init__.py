@@ -2,9 +2,12 @@
 
 from jwcore.builtin.detector1.dark_current import dark_current
 from jwcore.builtin.detector1.dq_init import dq_init
+from jwcore.builtin.detector1.gain_scale import gain_scale
 from jwcore.builtin.detector1.group_scale import group_scale
 from jwcore.builtin.detector1.ipc import ipc
+from jwcore.builtin.detector1.jump import jump
 from jwcore.builtin.detector1.linearity import linearity
+from jwcore.builtin.detector1.ramp_fit import ramp_fit
 from jwcore.builtin.detector1.refpix import refpix
 from jwcore.builtin.detector1.saturation import saturation
 from jwcore.builtin.detector1.superbias import superbias
@@ -12,6 +15,7 @@ from jwcore.builtin.image2.assign_wcs import assign_wcs
 from jwcore.builtin.image2.bkg_subtract import bkg_subtract
 from jwcore.builtin.image2.flat_field import flat_field
 from jwcore.builtin.image2.photom import photom
+from jwcore.builtin.image3.assign_mtwcs import assign_mtwcs
 from jwcore.builtin.image3.outlier_detection import outlier_detection
 from jwcore.builtin.image3.resample import resample
 from jwcore.builtin.image3.skymatch import skymatch
@@ -20,7 +24,7 @@ from jwcore.builtin.image3.tweakreg import tweakreg
 
 JWCAL_API = "1.0"
 STEPS = (
-    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current),
+    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current, jump, ramp_fit, gain_scale),
     *(bkg_subtract, assign_wcs, flat_field, photom),
-    *(tweakreg, skymatch, outlier_detection, resample, source_catalog),
+    *(assign_mtwcs, tweakreg, skymatch, outlier_detection, resample, source_catalog),
 )  # fmt: skip

@@ -62,5 +62,5 @@ def pointed(shape=(400, 400), *, offset=(0.0, 0.0), roll=0.0):
 
 def separation(ra1, dec1, ra2, dec2):
     """Distances in mas."""
-    d_ra = (np.asarray(ra1) - ra2) * np.cos(np.deg2rad(dec1))
+    d_ra = ((np.asarray(ra1) - ra2 + 180) % 360 - 180) * np.cos(np.deg2rad(dec1))
     return 3.6e6 * np.hypot(d_ra, np.asarray(dec1) - dec2)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from jwcore import models
 from jwcore.errors import JwcalError
 from tests.parity import cases, deviations, imaging, ours, peer
+from tests.parity.cards import compare_headers
 from tests.parity.compare import Comparison, compare, read_arrays
 from tests.parity.predictions import Scene
 from tests.parity.report import Row
@@ -74,6 +76,7 @@ class Harness:
     def meet(self, mode: str, step: str, mine: Path, its: Path, scene: Scene) -> None:
         """Compare the arrays of two files after the declared deviations are applied."""
         self.products.append(mine)
+        self.add(mode, compare_headers(step, mine, its))
         a, b, excluded, used = deviations.apply(
             self.declared, step, mode, ours=read_arrays(mine), peer=read_arrays(its), scene=scene
         )
@@ -82,9 +85,9 @@ class Harness:
 
     # ---------------------------------------------------------------- ensembles
     def _image3(self, cals: list[Path], peer_cals: list[Path], simulation) -> None:
-        folder = peer.run_peer("image3", sorted(peer_cals), environment=simulation.environment)
+        folder = peer.run_peer("image3", sorted(peer_cals, key=_by_name), environment=simulation.environment)
         scene = Scene(simulation.uncals[0], folder)
-        previous = sorted(peer_cals)
+        previous = sorted(peer_cals, key=_by_name)
         for step in cases.IMAGE3_STEPS:
             self.attempt("step", step, partial(self._ensemble, step, previous, folder, scene))
             previous = sorted((folder / step).glob("*.fits"))
@@ -224,17 +227,24 @@ class _Exposure:
 
 
 def association(members: Sequence[Path], folder: Path) -> Path:
-    """Write a stage-3 association of files."""
+    """Write a stage-3 association and link its members beside it, where associations look for them."""
+    folder = fresh(folder / "association")
+    for member in members:
+        os.link(member, folder / member.name)
     table = folder / "parity_asn.json"
     content = {
         "asn_type": "image3",
         "asn_rule": "parity",
         "asn_id": "a3001",
         "asn_pool": "none",
-        "products": [{"name": "mosaic", "members": [{"expname": str(m), "exptype": "science"} for m in members]}],
+        "products": [{"name": "mosaic", "members": [{"expname": m.name, "exptype": "science"} for m in members]}],
     }
     table.write_text(json.dumps(content))
     return table
+
+
+def _by_name(path: Path) -> str:
+    return path.name
 
 
 def fresh(folder: Path) -> Path:

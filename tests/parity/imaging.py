@@ -10,6 +10,8 @@ from tests.parity.compare import Comparison
 WCS_TOLERANCE = 0.01
 """Milliarcseconds."""
 CATALOG_RTOL = 1e-3
+SKY_TOLERANCE = 0.1
+"""Milliarcseconds, for the positions in catalogues."""
 
 
 def compare_wcs(step: str, ours: Path, peer: Path, *, tolerance: float = WCS_TOLERANCE) -> Comparison:
@@ -46,11 +48,17 @@ def compare_catalogs(ours: Path, peer: Path) -> list[Comparison]:
     if not len(a) or not len(b):
         return results
     matched = a[order]
-    for name in b.colnames:
-        if name == "label" or name not in a.colnames:
-            continue
-        results.append(_column(name, matched[name], b[name]))
-    return results
+    columns = [_column(name, matched[name], b[name]) for name in b.colnames if name != "label" and name in a.colnames]
+    agreeing = [column for column in columns if column.passed]
+    lacking = sorted(set(b.colnames) ^ set(a.colnames))
+    worst = max((column.worst for column in agreeing), default=0.0)
+    note = f"only in one: {', '.join(lacking)}" if lacking else ""
+    results.append(
+        Comparison(
+            "source_catalog", f"{len(agreeing)} columns", f"{CATALOG_RTOL:g}", worst, 0.0, not lacking, note=note
+        )
+    )
+    return results + [column for column in columns if not column.passed]
 
 
 def _nearest(table, row) -> int:
@@ -59,6 +67,11 @@ def _nearest(table, row) -> int:
 
 def _column(name: str, ours, peer) -> Comparison:
     """Compare one column; NaN must meet NaN."""
+    if hasattr(peer, "separation"):
+        separation = ours.separation(peer).to_value("mas")
+        outside = float(np.mean(~(separation <= SKY_TOLERANCE)))
+        worst = float(np.nanmax(separation)) / SKY_TOLERANCE
+        return Comparison("source_catalog", name, f"{SKY_TOLERANCE:g} mas", worst, outside, outside <= 0.01)
     if not np.issubdtype(np.asarray(peer).dtype, np.number):
         values = [np.asarray([str(item) for item in column]) for column in (ours, peer)]
         outside = float(np.mean(values[0] != values[1]))

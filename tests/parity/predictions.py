@@ -1,12 +1,16 @@
 """How declared deviations change the peer's arrays. Each function is named by an entry of ``deviations.toml``."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from jwcore import models
+from jwcore.algorithms import saturation
 from jwcore.references import Reference, References, chain_from_options, parameters_of
+from tests.parity.compare import read_arrays
 
 
 @dataclass(frozen=True)
@@ -39,3 +43,36 @@ class Scene:
 
 
 Arrays = dict[str, np.ndarray]
+
+
+def counted_frames(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Group flags of the peer, but with the frames that GROUPGAP drops counted in the test of partly saturated averages."""
+    with_gap, without = _saturation_flags(scene)
+    changed = with_gap ^ without
+    return {"GROUPDQ": (peer["GROUPDQ"] & ~changed) | (with_gap & changed)}
+
+
+def pixels_of_counted_frames(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels in which a group is used by one pipeline alone because of `counted_frames`, with their neighbours."""
+    with_gap, without = _saturation_flags(scene)
+    pixels = ndimage.binary_dilation((with_gap != without).any(axis=(0, 1)), np.ones((3, 3)))
+    return {
+        name: np.broadcast_to(pixels, array.shape) for name, array in peer.items() if array.shape[-2:] == pixels.shape
+    }
+
+
+@cache
+def _saturation_flags(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return the group flags after saturation with and without the dropped frames counted."""
+    given = read_arrays(scene.peer / "dq_init.fits")
+    meta = models.read_meta(scene.uncal)
+    reference, bias = scene.reference("saturation"), scene.reference("superbias").array()
+    level, _ = saturation.thresholds(reference.array(), reference.dq())
+    results = []
+    for groupgap in (meta.exposure.groupgap, 0):
+        flags = given["GROUPDQ"].copy()
+        saturation.flag_saturated_groups(
+            given["SCI"], flags, level=level, bias=bias, nframes=meta.exposure.nframes, groupgap=groupgap
+        )
+        results.append(flags)
+    return results[0], results[1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.parity.compare import Comparison
@@ -64,7 +65,7 @@ def print_table(rows: Iterable[Row]) -> None:
     """Print the rows to the terminal."""
     table = Table(*COLUMNS, title="Parity with the official pipeline")
     for row in rows:
-        table.add_row(*row.cells(), style=None if row.passed else "bold red")
+        table.add_row(*map(escape, row.cells()), style=None if row.passed else "bold red")
     Console(width=200).print(table)
 
 

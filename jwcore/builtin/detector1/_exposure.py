@@ -26,6 +26,20 @@ def frame_averaging(exposure: Ramp) -> tuple[int, int]:
     return meta.nframes or 1, meta.groupgap or 0
 
 
+def read_time(exposure: Ramp, name: str) -> float:
+    """Give ``frame_time`` or ``group_time``, in seconds.
+
+    Raises
+    ------
+    BadInput
+        When the header does not say.
+    """
+    seconds = exposure.meta.get(f"exposure.{name}")
+    if not seconds or seconds <= 0:
+        raise BadInput(f"the exposure has no positive {name}", cure="check TFRAME and TGROUP in its header")
+    return float(seconds)
+
+
 def refuse_interleaved(exposure: Ramp, detector: Detector) -> None:
     """Skip read-outs that interleave reference pixels with the others, and so exceed the detector's size.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from jwcore.api import BadInput, Params, SkipStep, param, step
+from jwcore.api import BadInput, SkipStep, param, step
+from jwcore.builtin.sky_keywords import SipParams, refresh_approximation, refresh_footprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,23 +15,11 @@ if TYPE_CHECKING:
 
 IMAGE_FAMILIES = ("imaging", "coronagraphy", "ami", "calibration")
 POINTING = {"v2_ref": "V2_REF", "v3_ref": "V3_REF", "ra_ref": "RA_REF", "dec_ref": "DEC_REF", "roll_ref": "ROLL_REF"}
-REPLACED = ("pc", "cd", "cdelt", "a_", "b_", "ap_", "bp_")
-"""Beginnings of the wcsinfo attributes that a new approximation replaces."""
 
 
-class AssignWcsParams(Params):
+class AssignWcsParams(SipParams):
     """Parameters of assign_wcs."""
 
-    sip_approx: bool = param(True, "Write the FITS-SIP approximation of the WCS into the header")
-    sip_max_pix_error: float = param(0.01, "Error of the approximation that is good enough", unit="pixel", gt=0)
-    sip_degree: int | None = param(
-        None, "Degree of the approximation; None: the lowest that is good enough", ge=1, le=6
-    )
-    sip_max_inv_pix_error: float | None = param(
-        0.01, "The same for the inverse, from sky to pixel; None: leave the inverse out", unit="pixel", gt=0
-    )
-    sip_inv_degree: int | None = param(None, "Degree of the inverse; None: the lowest that is good enough", ge=1, le=6)
-    sip_npoints: int = param(12, "Samples per axis for the fit of the approximation", ge=4)
     slit_y_low: float = param(-0.55, "Lower limit of NIRSpec slits; images do not use it", unit="slit")
     slit_y_high: float = param(0.55, "Upper limit of NIRSpec slits; images do not use it", unit="slit")
     nrs_ifu_slice_wcs: bool = param(False, "One WCS for each NIRSpec IFU slice; images do not use it")
@@ -48,15 +36,10 @@ def assign_wcs(
     exposure: Image | Cube, references: Mapping[str, Reference], params: AssignWcsParams, context: Context
 ) -> Image | Cube:
     """Attach the gWCS of an image (detector, v2v3, v2v3vacorr, world), its footprint and its FITS-SIP approximation."""
-    from jwcore.algorithms import footprint
-
-    wcs = _image_wcs(exposure, references, context)
-    exposure.wcs = wcs
-    polygon = footprint.footprint(wcs)
-    defined = math.isfinite(polygon.sum())
-    exposure.meta.wcsinfo.s_region = footprint.format_s_region(polygon) if defined else None
+    exposure.wcs = _image_wcs(exposure, references, context)
+    refresh_footprint(exposure)
     if params.sip_approx:
-        _approximate(exposure.meta, wcs, params, context)
+        refresh_approximation(exposure, params, context)
     return exposure
 
 
@@ -125,36 +108,3 @@ def _filter_offset(meta: Meta, reference: Reference | None, context: Context) ->
     if offset is None:
         context.log.warning("%s has no offset for %s; none is applied", reference.name, settings)
     return offset
-
-
-def _approximate(meta: Meta, wcs: Any, params: AssignWcsParams, context: Context) -> None:
-    """Replace the linear keywords of the header by a FITS-SIP approximation."""
-    from jwcore.algorithms.sip import fit_sip
-
-    crpix = meta.wcsinfo.crpix1, meta.wcsinfo.crpix2
-    try:
-        fit = fit_sip(
-            to_sky=wcs.forward_transform,
-            box=wcs.bounding_box.bounding_box(order="F"),
-            crpix=None if None in crpix else crpix,
-            max_error=params.sip_max_pix_error,
-            degree=params.sip_degree,
-            max_inverse_error=params.sip_max_inv_pix_error,
-            inverse_degree=params.sip_inv_degree,
-            points=params.sip_npoints,
-        )
-    except ValueError as error:
-        context.log.warning("no FITS-SIP approximation: %s", error)
-        return
-    for path in [path for path, _ in meta.items() if path.removeprefix("wcsinfo.").startswith(REPLACED)]:
-        meta.set(path, None)
-    meta.set("wcsinfo", fit.keywords() | {"sipmxerr": fit.error, "sipiverr": fit.inverse_error})
-    _report(context, "", fit.error, params.sip_max_pix_error)
-    if fit.inverse_error is not None and params.sip_max_inv_pix_error is not None:
-        _report(context, "inverse_", fit.inverse_error, params.sip_max_inv_pix_error)
-
-
-def _report(context: Context, which: str, error: float, limit: float) -> None:
-    context.count(**{f"sip_{which}error": error})
-    if error > limit:
-        context.log.warning("the FITS-SIP %sapproximation is off by up to %.3g pixels", which, error)

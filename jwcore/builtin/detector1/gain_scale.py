@@ -1,0 +1,38 @@
+"""gain_scale: bring rates that were read with another gain to the standard one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jwcore.api import SkipStep, step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jwcore.api import Context, Cube, IFUImage, Image, Reference
+
+PLANES = {"data": 1, "err": 1, "var_poisson": 2, "var_rnoise": 2}
+"""Arrays that are scaled, and the power of the factor."""
+
+
+@step(stage="gain_scale", optional_references=("gain",), sets=("GAINFACT",), chunk="rows")
+def gain_scale(
+    exposure: Image | IFUImage | Cube, references: Mapping[str, Reference], context: Context
+) -> Image | IFUImage | Cube:
+    """Multiply rates and errors by GAINFACT, variances by its square.
+
+    The factor is that of the exposure, else that of the gain reference. Arrays are replaced, not edited: rates of a single integration share them.
+    """
+    factor = exposure.meta.exposure.gain_factor
+    if factor is None and references.get("gain"):
+        factor = references["gain"].keyword("GAINFACT")
+    if factor is None:
+        raise SkipStep("neither the exposure nor the gain reference has a GAINFACT")
+    if not factor > 0:
+        raise SkipStep(f"GAINFACT = {factor} is no factor")
+    for name, power in PLANES.items():
+        array = getattr(exposure, name)
+        if array is not None:
+            setattr(exposure, name, array * array.dtype.type(factor**power))
+    exposure.meta.exposure.gain_factor = factor
+    return exposure

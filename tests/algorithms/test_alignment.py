@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+
+from jwcore.algorithms.alignment import (
+    AlignImage,
+    AlignmentError,
+    AlignSettings,
+    Positions,
+    align_relative,
+    align_to_catalog,
+    corner_shift,
+)
+
+from ._sky import DEC, RA, ROLL, V2, V3, pointed, separation
+
+
+def sky_stars(n=80, *, seed=2):
+    """Stars on the sky in a field somewhat larger than an image."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(-30, 430, (2, n))
+    return pointed()(x, y, with_bounding_box=False)
+
+
+def seen(stars, *, offset=(0.0, 0.0), roll=0.0, error=((0.0, 0.0), 0.0), noise=0.0, name="", seed=0, shape=(400, 400)):
+    """An image at a true pointing whose WCS errs by ``error`` (arcsec east and north, roll in degrees)."""
+    truth = pointed(shape, offset=offset, roll=roll)
+    x, y = truth.invert(*stars, with_bounding_box=False)
+    x, y = np.array([x, y]) + np.random.default_rng(seed).normal(0, noise, (2, len(x)))
+    inside = (x > 0) & (x < shape[1] - 1) & (y > 0) & (y < shape[0] - 1)
+    shift, turn = error
+    wcs = pointed(shape, offset=np.add(offset, shift), roll=roll + turn)
+    image = AlignImage(wcs, V2, V3, ROLL + roll + turn, x[inside], y[inside], name=name)
+    return image, truth
+
+
+def largest_error(image, truth):
+    """Largest error of the WCS over the image in mas."""
+    (x0, x1), (y0, y1) = truth.bounding_box.bounding_box(order="F")
+    x, y = np.meshgrid(np.linspace(x0, x1, 9), np.linspace(y0, y1, 9))
+    return separation(*image.wcs(x, y), *truth(x, y)).max()
+
+
+DITHERS = ((0, 0), (3.1, 2.7), (-2.3, 4.6), (5.9, -3.3))
+ERRORS = (((0, 0), 0.0), ((0.015, -0.02), 0.001), ((-0.4, 0.3), -0.01), ((0.03, 0.9), 0.02))
+
+
+def dithered(**options):
+    stars = sky_stars()
+    pairs = [
+        seen(stars, offset=offset, error=error, name=f"image{k}", seed=k, **options)
+        for k, (offset, error) in enumerate(zip(DITHERS, ERRORS, strict=True))
+    ]
+    return [image for image, _ in pairs], [truth for _, truth in pairs]
+
+
+@pytest.mark.parametrize("expand", [False, True])
+def test_truth_injected_shifts_and_rolls_are_removed(expand):
+    images, truths = dithered()
+    align_relative([[image] for image in images], AlignSettings(), expand=expand, keep_order=expand)
+    assert [image.status for image in images] == ["reference", "aligned", "aligned", "aligned"]
+    assert max(largest_error(*pair) for pair in zip(images, truths, strict=True)) < 1e-3
+    assert images[0].fit is None
+    for image in images[1:]:
+        assert image.fit.matches >= 15
+        assert image.fit.scale == 1
+        assert image.wcs.bounding_box == pointed().bounding_box
+        assert "v2v3corr" in image.wcs.available_frames
+
+
+def test_truth_with_noise():
+    """Centroids of 0.02 pixel leave the alignment good to 1 mas."""
+    images, truths = dithered(noise=0.02)
+    align_relative([[image] for image in images], AlignSettings())
+    assert max(largest_error(*pair) for pair in zip(images, truths, strict=True)) < 1.0
+    assert all(0.5e-3 < image.fit.rmse < 4e-3 for image in images[1:])
+
+
+@pytest.mark.parametrize(
+    ("geometry", "limit"), [("shift", 20.0), ("rshift", 1e-3), ("rscale", 1e-3), ("general", 1e-3)]
+)
+def test_geometries(geometry, limit):
+    stars = sky_stars()
+    first, _ = seen(stars)
+    second, truth = seen(stars, offset=(1, 1), error=((0.1, 0.1), 0.03))
+    align_relative([[first], [second]], AlignSettings(fitgeom=geometry))
+    assert largest_error(second, truth) < limit
+    assert abs(second.fit.rotation) == pytest.approx(0 if geometry == "shift" else 0.03, abs=1e-3)
+
+
+def test_all_images_of_a_group_move_together():
+    stars = sky_stars(160)
+    error = ((0.3, -0.2), 0.01)
+    first, _ = seen(stars)
+    poor, truth_poor = seen(stars, offset=(2, 0), error=error, shape=(400, 60))
+    rich, truth_rich = seen(stars, offset=(1, 3), error=error)
+    poor.roll_ref = rich.roll_ref
+    align_relative([[first], [poor, rich]], AlignSettings())
+    assert poor.fit == rich.fit
+    assert len(poor.x) < 40
+    assert largest_error(rich, truth_rich) < 1.0
+    assert largest_error(poor, truth_poor) < 10.0  # their pointings are not exactly one body
+
+
+def test_outliers_are_clipped():
+    stars = sky_stars(300)
+    first, _ = seen(stars)
+    second, truth = seen(stars, offset=(1, 2), error=((0.02, 0.03), 0.01))
+    second.x[:12] += np.random.default_rng(0).uniform(-6, 6, 12)
+    align_relative([[first], [second]], AlignSettings(separation=0.75, tolerance=0.5))
+    assert second.fit.used <= second.fit.matches - 5
+    assert largest_error(second, truth) < 2.0
+
+
+def test_too_few_matches_are_refused_and_nothing_changes():
+    images, _ = dithered()
+    wcses = [image.wcs for image in images]
+    for image in images[1:]:
+        image.x, image.y = image.x[:9], image.y[:9]
+    with pytest.raises(AlignmentError, match="15 needed"):
+        align_relative([[image] for image in images], AlignSettings())
+    assert [image.wcs for image in images] == wcses
+    assert not any(image.corrected for image in images)
+
+
+def test_one_image_that_does_not_fit_keeps_its_wcs():
+    images, truths = dithered()
+    images[2].x, images[2].y = np.random.default_rng(9).uniform(0, 400, (2, 8))
+    wcs = images[2].wcs
+    align_relative([[image] for image in images], AlignSettings())
+    assert images[2].wcs is wcs
+    assert images[2].status.endswith("15 needed")
+    assert largest_error(images[3], truths[3]) < 1e-3
+
+
+def test_images_without_sources():
+    images, _ = dithered()
+    images[0].x = images[0].y = np.empty(0)
+    align_relative([[image] for image in images], AlignSettings())
+    assert [image.status for image in images] == ["no sources", "reference", "aligned", "aligned"]
+    for image in images[1:]:
+        image.x = image.y = np.empty(0)
+    with pytest.raises(AlignmentError, match="0 of 4 groups"):
+        align_relative([[image] for image in images], AlignSettings())
+
+
+def test_a_fit_beyond_the_search_is_refused():
+    stars = sky_stars()
+    first, _ = seen(stars)
+    second, _ = seen(stars, error=((0.5, 0.5), 0.0))
+    wcs = second.wcs
+    settings = AlignSettings(use2dhist=False, tolerance=0.2, separation=0.3, xoffset=0.0)
+    second.x, second.y = first.x + 6, first.y  # a shift of 0.36 arcsec from where the header points
+    with pytest.raises(AlignmentError):
+        align_relative([[first], [second]], settings)
+    assert second.wcs is wcs
+
+
+def test_expansion_reaches_images_that_miss_the_first():
+    stars = sky_stars(400, seed=8)
+    x, y = np.random.default_rng(3).uniform(-50, 900, (2, 600))
+    stars = pointed()(x, y, with_bounding_box=False)
+    pointing = [(0, 0), (9.0, 6.0), (20.0, 14.0)]
+    chain = [seen(stars, offset=offset, error=((0.1 * k, 0), 0.0), name=str(k)) for k, offset in enumerate(pointing)]
+    images = [image for image, _ in chain]
+    align_relative([[image] for image in images], AlignSettings(), expand=True)
+    assert sorted(image.status for image in images) == ["aligned", "aligned", "reference"]
+    reference = next(k for k, image in enumerate(images) if image.status == "reference")
+    assert reference == 1  # it overlaps with both
+    offsets = [3.6e6 * (np.array(image.wcs(200, 200)) - truth(200, 200)) for image, truth in chain]
+    np.testing.assert_allclose(offsets, [offsets[reference]] * 3, atol=0.01)
+
+
+def test_absolute_alignment_puts_all_on_the_catalogue():
+    images, truths = dithered()
+    align_relative([[image] for image in images], AlignSettings(), expand=True)
+    catalog = Positions(*map(np.asarray, sky_stars()))
+    far = Positions(np.array([RA + 180.0, 10.0]), np.array([-DEC, 80.0]))
+    align_to_catalog([images], Positions.joined([catalog, far]), AlignSettings(searchrad=6.0))
+    assert max(largest_error(*pair) for pair in zip(images, truths, strict=True)) < 0.01
+    assert len({id(image.fit) for image in images}) == 1
+
+
+def test_absolute_alignment_needs_sources_nearby():
+    (image,), _ = [[item] for item in seen(sky_stars())]
+    far = Positions(*map(np.asarray, sky_stars())).take(np.arange(5))
+    with pytest.raises(AlignmentError, match="5 sources near"):
+        align_to_catalog([[image]], far, AlignSettings())
+
+
+def test_weights_decide():
+    stars = sky_stars()
+    catalog = Positions(np.array(stars[0]), np.array(stars[1]), np.ones(len(stars[0])))
+    image, truth = seen(stars, error=((0.1, 0.0), 0.0))
+    image.weight = np.ones(len(image.x))
+    image.x[:10] += 3.0
+    image.weight[:10] = 1e-9
+    align_to_catalog([[image]], catalog, AlignSettings(nclip=0))
+    assert largest_error(image, truth) < 0.1
+
+
+def test_corner_shift_across_zero():
+    before = np.array([[359.9999, 60.0], [0.0, 0.0]])
+    after = np.array([[0.0001, 60.0], [0.0, 0.0]])
+    assert corner_shift(before, after) == pytest.approx(0.36)
