@@ -36,7 +36,7 @@ def corner(aperture: pysiaf.Aperture, full: pysiaf.Aperture) -> tuple[int, int]:
 
 
 def describe(aperture: pysiaf.Aperture, full: pysiaf.Aperture) -> dict:
-    """Reference point, angle, corner and size of an aperture, in the units of the SIAF."""
+    """Describe an aperture: reference point, angle, corner and size, in the units of the SIAF."""
     xstart, ystart = corner(aperture, full)
     return {
         "v2_ref": aperture.V2Ref,

@@ -146,24 +146,24 @@ def _columns_near_band(grid_y, step, x_origin, y_origin, row, low, high, first_c
 
 
 @kernel
-def _load_row(planes, weight, sky, row, first, values, row_weight):
-    """Bring one row into scratch: science less sky, square roots of the variances, weight 0 where there is no value."""
+def _load_row(planes, weight, sky, row, first, n, values, row_weight):
+    """Bring n pixels of one row into scratch: science less sky, square roots of the variances, weight 0 where there is no value."""
     data = planes[0]
-    for i in range(row_weight.size):
+    for i in range(n):
         value = data[row, first + i] - sky
         usable = value == value  # noqa: PLR0124  (NaN)
         row_weight[i] = weight[row, first + i] if usable else 0.0
         values[0, i] = value if usable else 0.0
     for plane in range(1, values.shape[0]):
         variance = planes[plane]
-        for i in range(row_weight.size):
+        for i in range(n):
             values[plane, i] = math.sqrt(variance[row, first + i]) if variance.size else np.nan
 
 
 @kernel
-def _load_flags(dq, flags, weight, row, first, values, row_weight):
-    """Bring one row of flags into scratch, one plane for every bit."""
-    for i in range(row_weight.size):
+def _load_flags(dq, flags, weight, row, first, n, values, row_weight):
+    """Bring the flags of n pixels of one row into scratch, one plane for every bit."""
+    for i in range(n):
         row_weight[i] = 1.0 if weight[row, first + i] > 0.0 else 0.0
         for plane in range(flags.size):
             values[plane, i] = 1.0 if dq[row, first + i] & flags[plane] else 0.0
@@ -239,10 +239,10 @@ def _drizzle(
                     x[side, : n + sides - 1], y[side, : n + sides - 1],
                 )  # fmt: skip
             if flags.size:
-                _load_flags(dq, flags, weight, row, first, values[:, :n], row_weight[:n])
+                _load_flags(dq, flags, weight, row, first, n, values, row_weight)
             else:
-                _load_row(planes, weight, sky, row, first, values[:, :n], row_weight[:n])
-            spread_row(code, x, y, pixfrac, scale_ratio, row_weight[:n], values[:, :n], band, y_first, window[2])
+                _load_row(planes, weight, sky, row, first, n, values, row_weight)
+            spread_row(code, n, x, y, pixfrac, scale_ratio, row_weight, values, band, y_first, window[2])
         if flags.size:
             _fold_flags(band, y_first, window[2], flags, out_dq)
         else:

@@ -85,63 +85,59 @@ def _add_edge(xa, ya, xb, yb, column, first_row, rows, areas):
     width = x1 - x0
     if width == 0.0:
         return
-    slope = (yb - ya) / (xb - xa)
-    y0 = ya + slope * (x0 - xa) - first_row
-    y1 = ya + slope * (x1 - xa) - first_row
+    y0, y1 = ya - first_row, yb - first_row
+    if width != xb - xa:
+        slope = (yb - ya) / (xb - xa)
+        y0, y1 = y0 + slope * (x0 - xa), y0 + slope * (x1 - xa)
     for row in range(rows):
         areas[row] += width * _mean_height(y0 - row, y1 - row)
 
 
 @kernel
-def _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight, values, pixel, band, y_first, x_first, areas):
-    """Spread one quadrilateral with corners a, b, c, d (in turn) by its exact overlap areas.
+def _square_row(n, x_low, y_low, x_high, y_high, pixfrac, weight, values, band, y_first, x_first):
+    """Spread a row of pixels given by the corners below (`low`) and above (`high`) it, by their exact overlap areas.
 
-    The area shared with an output pixel is the sum, over the four edges, of the integral of the edge height clipped
-    to the unit square: no polygon clipping, no lists. `areas` is scratch for the output pixels of one column.
+    The area that a quadrilateral a, b, c, d shares with an output pixel is the sum, over its edges, of the integral of the
+    edge height clipped to the unit square: no polygon clipping, no lists.
     """
-    row0 = max(math.floor(min(ay, by, cy, dy)) - y_first, 0)
-    row1 = min(math.floor(max(ay, by, cy, dy)) - y_first, band.shape[0] - 1)
-    area = 0.5 * ((cx - ax) * (dy - by) - (cy - ay) * (dx - bx))
-    if row0 > row1 or area == 0.0:
-        return
-    column0 = max(math.floor(min(ax, bx, cx, dx)) - x_first, 0)
-    column1 = min(math.floor(max(ax, bx, cx, dx)) - x_first, band.shape[1] - 1)
-    rows = row1 - row0 + 1  # passed along: slicing an array costs more than the sums
-    first_row = float(row0 + y_first)
-    scale = -weight / area
-    for column in range(column0, column1 + 1):
-        for row in range(rows):
-            areas[row] = 0.0
-        left = float(column + x_first)
-        _add_edge(ax, ay, bx, by, left, first_row, rows, areas)
-        _add_edge(bx, by, cx, cy, left, first_row, rows, areas)
-        _add_edge(cx, cy, dx, dy, left, first_row, rows, areas)
-        _add_edge(dx, dy, ax, ay, left, first_row, rows, areas)
-        for row in range(rows):
-            overlap = areas[row] * scale
-            if overlap > 0.0:
-                _deposit(band, row0 + row, column, overlap, values, pixel)
-
-
-@kernel
-def _square_row(x_low, y_low, x_high, y_high, pixfrac, weight, values, band, y_first, x_first):
-    """Spread a row of pixels given by the corners below (`low`) and above (`high`) it."""
-    areas = np.empty(band.shape[0])
-    for i in range(weight.size):
+    last_row, last_column = band.shape[0] - 1, band.shape[1] - 1
+    areas = np.empty(band.shape[0])  # of the output pixels of one column
+    for i in range(n):
         if weight[i] <= 0.0:
             continue
         ax, bx, cx, dx = x_low[i], x_low[i + 1], x_high[i + 1], x_high[i]
         ay, by, cy, dy = y_low[i], y_low[i + 1], y_high[i + 1], y_high[i]
         if pixfrac < 1.0:
-            rest = 0.25 * (1.0 - pixfrac)
-            x_rest, y_rest = rest * (ax + bx + cx + dx), rest * (ay + by + cy + dy)
-            ax, bx, cx, dx = (
-                x_rest + pixfrac * ax, x_rest + pixfrac * bx, x_rest + pixfrac * cx, x_rest + pixfrac * dx,
-            )  # fmt: skip
-            ay, by, cy, dy = (
-                y_rest + pixfrac * ay, y_rest + pixfrac * by, y_rest + pixfrac * cy, y_rest + pixfrac * dy,
-            )  # fmt: skip
-        _square_pixel(ax, ay, bx, by, cx, cy, dx, dy, weight[i], values, i, band, y_first, x_first, areas)
+            ax, bx, cx, dx = _shrunk(ax, bx, cx, dx, pixfrac)
+            ay, by, cy, dy = _shrunk(ay, by, cy, dy, pixfrac)
+        row0, row1 = max(int(min(ay, by, cy, dy)) - y_first, 0), min(int(max(ay, by, cy, dy)) - y_first, last_row)
+        column0, column1 = (
+            max(int(min(ax, bx, cx, dx)) - x_first, 0),
+            min(int(max(ax, bx, cx, dx)) - x_first, last_column),
+        )
+        area = 0.5 * ((cx - ax) * (dy - by) - (cy - ay) * (dx - bx))
+        if row0 > row1 or area == 0.0:
+            continue
+        rows, first_row, scale = row1 - row0 + 1, float(row0 + y_first), -weight[i] / area
+        for column in range(column0, column1 + 1):
+            for row in range(rows):
+                areas[row] = 0.0
+            left = float(column + x_first)
+            _add_edge(ax, ay, bx, by, left, first_row, rows, areas)
+            _add_edge(bx, by, cx, cy, left, first_row, rows, areas)
+            _add_edge(cx, cy, dx, dy, left, first_row, rows, areas)
+            _add_edge(dx, dy, ax, ay, left, first_row, rows, areas)
+            for row in range(rows):
+                overlap = areas[row] * scale
+                if overlap > 0.0:
+                    _deposit(band, row0 + row, column, overlap, values, i)
+
+
+@kernel
+def _shrunk(a, b, c, d, pixfrac):
+    """Move the corners of a pixel towards its centre."""
+    rest = 0.25 * (1.0 - pixfrac) * (a + b + c + d)
+    return rest + pixfrac * a, rest + pixfrac * b, rest + pixfrac * c, rest + pixfrac * d
 
 
 @kernel
@@ -168,10 +164,10 @@ def _profile(code, dx, dy, reach, pixfrac, scale_ratio):
 
 
 @kernel
-def _centred_row(code, x, y, pixfrac, scale_ratio, weight, values, band, y_first, x_first):
+def _centred_row(code, n, x, y, pixfrac, scale_ratio, weight, values, band, y_first, x_first):
     """Spread a row of pixels given by their mapped centres with one of the kernels that ignore their shape."""
     reach = kernel_reach(code, pixfrac, scale_ratio)
-    for i in range(weight.size):
+    for i in range(n):
         if weight[i] <= 0.0:
             continue
         column0 = max(math.floor(x[i] - reach) - x_first, 0)
@@ -190,13 +186,15 @@ def _centred_row(code, x, y, pixfrac, scale_ratio, weight, values, band, y_first
 
 
 @kernel
-def spread_row(code, x, y, pixfrac, scale_ratio, weight, values, band, y_first, x_first):
+def spread_row(code, n, x, y, pixfrac, scale_ratio, weight, values, band, y_first, x_first):
     """Spread one row of input pixels over a band of output rows.
 
     Parameters
     ----------
     code : int
         One of :data:`KERNELS`.
+    n : int
+        Number of pixels; the arrays may be longer.
     x, y : ndarray of float64 [2, n + 1]
         Mapped positions, shifted by +0.5: for the square kernel the corners below and above the row, for the others
         the centres in ``[0, :n]``.
@@ -212,6 +210,6 @@ def spread_row(code, x, y, pixfrac, scale_ratio, weight, values, band, y_first, 
         Output pixel of ``band[0, 0]``.
     """
     if code == SQUARE:
-        _square_row(x[0], y[0], x[1], y[1], pixfrac, weight, values, band, y_first, x_first)
+        _square_row(n, x[0], y[0], x[1], y[1], pixfrac, weight, values, band, y_first, x_first)
     else:
-        _centred_row(code, x[0], y[0], pixfrac, scale_ratio, weight, values, band, y_first, x_first)
+        _centred_row(code, n, x[0], y[0], pixfrac, scale_ratio, weight, values, band, y_first, x_first)

@@ -108,7 +108,7 @@ def detect_jumps(
     neighbour_limits : (float, float) or None, optional
         Range (sigma) of jumps whose four neighbours are flagged too; None for no neighbours.
     after_jumps : sequence of (float, int), optional
-        Height (electron) above the median, and number of groups to flag after jumps at least so high.
+        Height (DN) above the median, and number of groups to flag after jumps at least so high.
 
     Returns
     -------

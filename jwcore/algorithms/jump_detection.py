@@ -91,7 +91,7 @@ def _reject_extremes(ordered, column, usable, variance, thresholds):
     low, high : int
         Range of ranks that were kept.
     """
-    low, high = 0, usable
+    low, high = np.int64(0), usable
     while high - low >= 2:
         median = _clipped_median(ordered, column, low, high)
         sigma = np.sqrt(abs(median) + variance)
@@ -127,43 +127,6 @@ def _screen_extremes(ordered, width, usable, variance, thresholds, suspect):
 
 
 @kernel
-def _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, row, block):
-    n = pairs.shape[0]
-    nx = ramp.shape[3]
-    differences = np.empty((n, block), np.float32)
-    ordered = np.empty((n, block), np.float32)
-    usable = np.empty(block, np.int32)
-    suspect = np.empty(block, np.bool_)
-    for start in range(0, nx, block):
-        width = min(block, nx - start)
-        load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
-        usable[:] = 0
-        for pair in range(n):
-            source = differences[pair]
-            target = ordered[pair]
-            for column in range(width):
-                magnitude = abs(source[column])
-                good = magnitude < _INFINITY
-                target[column] = magnitude if good else _INFINITY
-                usable[column] += good
-        sort_columns(ordered, network, width)
-        noise = variance[row, start : start + width]
-        _screen_extremes(ordered, width, usable, noise, thresholds, suspect)
-        for column in range(width):
-            if not suspect[column]:
-                continue
-            low, high = _reject_extremes(ordered, column, usable[column], noise[column], thresholds)
-            if high - low == usable[column]:
-                continue
-            smallest = ordered[low, column] if low < high else _INFINITY
-            largest = ordered[high - 1, column] if low < high else -_INFINITY
-            for pair in range(n):
-                magnitude = abs(differences[pair, column])
-                if magnitude < smallest or magnitude > largest:
-                    _flag(groupdq, pairs, pair, row, start + column)
-
-
-@kernel
 def detect_iterative(first, last, ramp, groupdq, gain, variance, pairs, network, thresholds, block):
     """
     Flag jumps by repeated rejection of the worst magnitude of difference, all integrations of a pixel together.
@@ -184,45 +147,40 @@ def detect_iterative(first, last, ramp, groupdq, gain, variance, pairs, network,
     block : int
         Number of columns handled together.
     """
-    for row in range(first, last):
-        _iterative_row(ramp, groupdq, gain, variance, pairs, network, thresholds, row, block)
-
-
-@kernel
-def _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, row, block):
     n = pairs.shape[0]
     nx = ramp.shape[3]
     differences = np.empty((n, block), np.float32)
-    work = np.empty((n, block), np.float32)
-    unusable = np.empty(block, np.int32)
-    median = np.empty(block, np.float32)
-    worst = np.empty(block, np.float32)
-    for start in range(0, nx, block):
-        width = min(block, nx - start)
-        load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
-        unusable[:] = 0
-        for pair in range(n):
-            source = differences[pair]
-            target = work[pair]
-            for column in range(width):
-                good = abs(source[column]) < _INFINITY
-                replacement = _INFINITY if unusable[column] & 1 == 0 else -_INFINITY
-                target[column] = source[column] if good else replacement
-                unusable[column] += not good
-        median_columns(work, network, width, unusable, median)
-        worst[:] = 0
-        for pair in range(n):
-            source = differences[pair]
-            for column in range(width):
-                distance = abs(source[column] - median[column])
-                worst[column] = distance if distance > worst[column] else worst[column]
-        for column in range(width):
-            sigma = np.sqrt(abs(median[column]) + variance[row, start + column])
-            if not (sigma > 0 and worst[column] > threshold * sigma * _MARGIN):
-                continue
+    ordered = np.empty((n, block), np.float32)
+    usable = np.empty(block, np.int32)
+    suspect = np.empty(block, np.bool_)
+    for row in range(first, last):
+        for start in range(0, nx, block):
+            width = min(block, nx - start)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+            usable[:] = 0
             for pair in range(n):
-                if abs(differences[pair, column] - median[column]) / sigma > threshold:
-                    _flag(groupdq, pairs, pair, row, start + column)
+                source = differences[pair]
+                target = ordered[pair]
+                for column in range(width):
+                    magnitude = abs(source[column])
+                    good = magnitude < _INFINITY
+                    target[column] = magnitude if good else _INFINITY
+                    usable[column] += good
+            sort_columns(ordered, network, width)
+            noise = variance[row, start : start + width]
+            _screen_extremes(ordered, width, usable, noise, thresholds, suspect)
+            for column in range(width):
+                if not suspect[column]:
+                    continue
+                low, high = _reject_extremes(ordered, column, usable[column], noise[column], thresholds)
+                if high - low == usable[column]:
+                    continue
+                smallest = ordered[low, column] if low < high else _INFINITY
+                largest = ordered[high - 1, column] if low < high else -_INFINITY
+                for pair in range(n):
+                    magnitude = abs(differences[pair, column])
+                    if magnitude < smallest or magnitude > largest:
+                        _flag(groupdq, pairs, pair, row, start + column)
 
 
 @kernel
@@ -239,8 +197,40 @@ def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, networ
     threshold : float32
         Threshold in sigma.
     """
+    n = pairs.shape[0]
+    nx = ramp.shape[3]
+    differences = np.empty((n, block), np.float32)
+    work = np.empty((n, block), np.float32)
+    unusable = np.empty(block, np.int32)
+    median = np.empty(block, np.float32)
+    worst = np.empty(block, np.float32)
     for row in range(first, last):
-        _single_pass_row(ramp, groupdq, gain, variance, pairs, network, threshold, row, block)
+        for start in range(0, nx, block):
+            width = min(block, nx - start)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+            unusable[:] = 0
+            for pair in range(n):
+                source = differences[pair]
+                target = work[pair]
+                for column in range(width):
+                    good = abs(source[column]) < _INFINITY
+                    replacement = _INFINITY if unusable[column] & 1 == 0 else -_INFINITY
+                    target[column] = source[column] if good else replacement
+                    unusable[column] += not good
+            median_columns(work, network, width, unusable, median)
+            worst[:] = 0
+            for pair in range(n):
+                source = differences[pair]
+                for column in range(width):
+                    distance = abs(source[column] - median[column])
+                    worst[column] = distance if distance > worst[column] else worst[column]
+            for column in range(width):
+                sigma = np.sqrt(abs(median[column]) + variance[row, start + column])
+                if not (sigma > 0 and worst[column] > threshold * sigma * _MARGIN):
+                    continue
+                for pair in range(n):
+                    if abs(differences[pair, column] - median[column]) / sigma > threshold:
+                        _flag(groupdq, pairs, pair, row, start + column)
 
 
 @kernel
@@ -270,34 +260,6 @@ def _clip_bounds(ordered, column, usable, threshold):
 
 
 @kernel
-def _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block):
-    n = pairs.shape[0]
-    nx = ramp.shape[3]
-    differences = np.empty((n, block), np.float32)
-    ordered = np.empty((n, block), np.float32)
-    usable = np.empty(block, np.int32)
-    for start in range(0, nx, block):
-        width = min(block, nx - start)
-        load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
-        usable[:] = 0
-        for pair in range(n):
-            for column in range(width):
-                good = abs(differences[pair, column]) < _INFINITY
-                ordered[pair, column] = differences[pair, column] if good else _INFINITY
-                usable[column] += good
-        sort_columns(ordered, network, width)
-        for column in range(width):
-            if usable[column] == 0:
-                continue
-            lower, upper = _clip_bounds(ordered, column, usable[column], threshold)
-            if ordered[0, column] >= lower and ordered[usable[column] - 1, column] <= upper:
-                continue
-            for pair in range(n):
-                if differences[pair, column] < lower or differences[pair, column] > upper:
-                    _flag(groupdq, pairs, pair, row, start + column)
-
-
-@kernel
 def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, block):
     """
     Flag the differences that a sigma clip over all given pairs rejects (median centre, standard deviation, at most five passes).
@@ -309,5 +271,28 @@ def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, 
     threshold : float
         Threshold in sigma.
     """
+    n = pairs.shape[0]
+    nx = ramp.shape[3]
+    differences = np.empty((n, block), np.float32)
+    ordered = np.empty((n, block), np.float32)
+    usable = np.empty(block, np.int32)
     for row in range(first, last):
-        _clipped_row(ramp, groupdq, gain, pairs, network, threshold, row, block)
+        for start in range(0, nx, block):
+            width = min(block, nx - start)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+            usable[:] = 0
+            for pair in range(n):
+                for column in range(width):
+                    good = abs(differences[pair, column]) < _INFINITY
+                    ordered[pair, column] = differences[pair, column] if good else _INFINITY
+                    usable[column] += good
+            sort_columns(ordered, network, width)
+            for column in range(width):
+                if usable[column] == 0:
+                    continue
+                lower, upper = _clip_bounds(ordered, column, usable[column], threshold)
+                if ordered[0, column] >= lower and ordered[usable[column] - 1, column] <= upper:
+                    continue
+                for pair in range(n):
+                    if differences[pair, column] < lower or differences[pair, column] > upper:
+                        _flag(groupdq, pairs, pair, row, start + column)

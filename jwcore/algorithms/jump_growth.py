@@ -40,7 +40,7 @@ def _find_jumps(groupdq, row, found):
 @kernel
 def _pixel_median(differences, scratch):
     """Median of the usable differences of one pixel."""
-    n = 0
+    n = np.int64(0)
     for pair in range(differences.shape[0]):
         if abs(differences[pair, 0]) < np.inf:
             scratch[n] = differences[pair, 0]
@@ -49,31 +49,11 @@ def _pixel_median(differences, scratch):
 
 
 @kernel
-def _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread):
-    found = np.empty(ramp.shape[3], np.uint8)
-    count = _find_jumps(groupdq, row, found)
-    if count == 0:
-        return 0
-    differences = np.empty((pairs.shape[0], 1), np.float32)
-    scratch = np.empty(pairs.shape[0], np.float32)
-    for column in range(ramp.shape[3]):
-        if not found[column]:
-            continue
-        load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
-        median = _pixel_median(differences, scratch)
-        sigma = np.sqrt(abs(median) + variance[row, column])
-        for pair in range(pairs.shape[0]):
-            integration, group = pairs[pair, 0], pairs[pair, 1]
-            ratio = abs(differences[pair, 0] - median) / sigma
-            if groupdq[integration, group + 1, row, column] & _JUMP and limits[0] < ratio < limits[1]:
-                spread[integration, group // 8, row, column] |= np.uint8(1 << (group % 8))
-    return count
-
-
-@kernel
 def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limits, spread):
     """
-    Drop the jumps of unusable groups, count the others and mark those whose ratio abs(d - m) / sqrt(abs(m) + variance) lies between two limits.
+    Drop the jumps of unusable groups, count the others and mark those whose ratio lies between two limits.
+
+    The ratio is abs(d - m) / sqrt(abs(m) + variance), with the median difference m of the pixel.
 
     Parameters
     ----------
@@ -91,34 +71,24 @@ def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limi
     int
         Number of groups flagged JUMP_DET.
     """
-    count = 0
+    total = 0
+    found = np.empty(ramp.shape[3], np.uint8)
+    differences = np.empty((pairs.shape[0], 1), np.float32)
+    scratch = np.empty(pairs.shape[0], np.float32)
     for row in range(first, last):
-        count += _mark_row(ramp, groupdq, gain, variance, pairs, limits, row, spread)
-    return count
-
-
-@kernel
-def _neighbours_row(groupdq, spread, row):
-    nints, ngroups, ny, nx = groupdq.shape
-    received = np.empty(nx, np.uint8)
-    for integration in range(nints):
-        for byte in range(spread.shape[1]):
-            own = spread[integration, byte, row]
-            above = spread[integration, byte, min(row + 1, ny - 1)]  # at the edge the row itself, whose jumps are flagged already
-            below = spread[integration, byte, max(row - 1, 0)]
-            anything = np.uint8(0)
-            for column in range(nx):
-                beside = own[max(column - 1, 0)] | own[min(column + 1, nx - 1)]
-                received[column] = beside | above[column] | below[column]
-                anything |= received[column]
-            if anything == 0:
+        total += _find_jumps(groupdq, row, found)
+        for column in range(found.size):
+            if not found[column]:
                 continue
-            for group in range(8 * byte, min(8 * byte + 8, ngroups - 1)):
-                flags = groupdq[integration, group + 1, row]
-                bit = np.uint8(1 << (group - 8 * byte))
-                for column in range(nx):
-                    if received[column] & bit and flags[column] & _UNUSABLE == 0:
-                        flags[column] |= _JUMP
+            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
+            median = _pixel_median(differences, scratch)
+            sigma = np.sqrt(abs(median) + variance[row, column])
+            for pair in range(pairs.shape[0]):
+                integration, group = pairs[pair, 0], pairs[pair, 1]
+                ratio = abs(differences[pair, 0] - median) / sigma
+                if groupdq[integration, group + 1, row, column] & _JUMP and limits[0] < ratio < limits[1]:
+                    spread[integration, group // 8, row, column] |= np.uint8(1 << (group % 8))
+    return total
 
 
 @kernel
@@ -135,39 +105,34 @@ def flag_neighbours(first, last, groupdq, spread):
     spread : ndarray of uint8
         Marks of `mark_spreading_jumps`.
     """
+    nints, ngroups, ny, nx = groupdq.shape
+    received = np.empty(nx, np.uint8)
     for row in range(first, last):
-        _neighbours_row(groupdq, spread, row)
-
-
-@kernel
-def _after_row(ramp, groupdq, gain, pairs, heights, lengths, row):
-    ngroups, nx = ramp.shape[1], ramp.shape[3]
-    found = np.empty(nx, np.uint8)
-    if _find_jumps(groupdq, row, found) == 0:
-        return
-    differences = np.empty((pairs.shape[0], 1), np.float32)
-    scratch = np.empty(pairs.shape[0], np.float32)
-    for column in range(nx):
-        if not found[column]:
-            continue
-        load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
-        median = _pixel_median(differences, scratch)
-        for pair in range(pairs.shape[0] - 1, -1, -1):  # backwards: flags that are set here start nothing
-            integration, jump = pairs[pair, 0], pairs[pair, 1] + 1
-            if groupdq[integration, jump, row, column] & _JUMP == 0:
-                continue
-            for kind in range(heights.shape[0]):
-                if not differences[pair, 0] - median >= heights[kind]:
+        for integration in range(nints):
+            for byte in range(spread.shape[1]):
+                own = spread[integration, byte, row]
+                # at the edges the row or column itself, whose jumps are flagged already
+                above = spread[integration, byte, min(row + 1, ny - 1)]
+                below = spread[integration, byte, max(row - 1, 0)]
+                anything = np.uint8(0)
+                for column in range(nx):
+                    beside = own[max(column - 1, 0)] | own[min(column + 1, nx - 1)]
+                    received[column] = beside | above[column] | below[column]
+                    anything |= received[column]
+                if anything == 0:
                     continue
-                for group in range(jump + 1, min(jump + lengths[kind], ngroups - 1) + 1):
-                    if groupdq[integration, group, row, column] & _UNUSABLE == 0:
-                        groupdq[integration, group, row, column] |= _JUMP
+                for group in range(8 * byte, min(8 * byte + 8, ngroups - 1)):
+                    flags = groupdq[integration, group + 1, row]
+                    bit = np.uint8(1 << (group - 8 * byte))
+                    for column in range(nx):
+                        if received[column] & bit and flags[column] & _UNUSABLE == 0:
+                            flags[column] |= _JUMP
 
 
 @kernel
 def flag_after_jumps(first, last, ramp, groupdq, gain, pairs, heights, lengths):
     """
-    Flag the groups that follow a bright jump.
+    Flag the groups that follow a bright jump, where they are usable.
 
     Parameters
     ----------
@@ -176,12 +141,31 @@ def flag_after_jumps(first, last, ramp, groupdq, gain, pairs, heights, lengths):
     ramp, groupdq, gain, pairs : ndarray
         As for `detect_iterative`; pairs in order of groups within each integration.
     heights : ndarray of float32
-        Least height d - m of a jump, electron.
+        Least height of a jump above the median difference, DN.
     lengths : ndarray of int
         Number of groups to flag after a jump of that height.
     """
+    ngroups, nx = ramp.shape[1], ramp.shape[3]
+    found = np.empty(nx, np.uint8)
+    differences = np.empty((pairs.shape[0], 1), np.float32)
+    scratch = np.empty(pairs.shape[0], np.float32)
     for row in range(first, last):
-        _after_row(ramp, groupdq, gain, pairs, heights, lengths, row)
+        _find_jumps(groupdq, row, found)
+        for column in range(nx):
+            if not found[column]:
+                continue
+            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
+            median = _pixel_median(differences, scratch)
+            for pair in range(pairs.shape[0] - 1, -1, -1):  # backwards: flags that are set here start nothing
+                integration, jump = pairs[pair, 0], pairs[pair, 1] + 1
+                if groupdq[integration, jump, row, column] & _JUMP == 0:
+                    continue
+                height = (differences[pair, 0] - median) / gain[row, column]
+                for kind in range(heights.size):
+                    end = min(jump + lengths[kind], ngroups - 1) + 1 if height >= heights[kind] else 0
+                    for group in range(jump + 1, end):
+                        if groupdq[integration, group, row, column] & _UNUSABLE == 0:
+                            groupdq[integration, group, row, column] |= _JUMP
 
 
 @kernel

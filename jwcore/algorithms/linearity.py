@@ -70,8 +70,9 @@ def correct_reads(
     if data.shape[1] == 1:
         _groups(data, groupdq, coefficients, flags)
         return
-    frames = frame_numbers(ngroups=data.shape[1], nframes=nframes, groupgap=groupgap).astype(np.float32)
-    _reads(data, groupdq, coefficients, inverse, flags, frames)
+    frames = frame_numbers(ngroups=data.shape[1], nframes=nframes, groupgap=groupgap)
+    elapsed = (frames - frames[0].mean()).astype(np.float32)
+    _reads(data, groupdq, coefficients, inverse, flags, elapsed)
 
 
 def _check(coefficients: np.ndarray) -> None:
@@ -96,7 +97,7 @@ def _groups(data, groupdq, coefficients, flags):
 
 
 @parallel_kernel
-def _reads(data, groupdq, coefficients, inverse, flags, frames):
+def _reads(data, groupdq, coefficients, inverse, flags, elapsed):
     nints, ngroups, ny, nx = data.shape
     for y in prange(ny):
         forward = np.empty((coefficients.shape[0], nx), np.float32)
@@ -106,10 +107,9 @@ def _reads(data, groupdq, coefficients, inverse, flags, frames):
         start = np.empty(nx, np.float32)
         slope = np.empty(nx, np.float32)
         for i in range(nints):
-            _linear_ramp(data, groupdq, i, y, forward, frames, start, slope)
+            _linear_ramp(data, groupdq, i, y, forward, elapsed, start, slope)
             for g in range(ngroups):
-                elapsed = frames[g] - np.float32(frames[0].mean())
-                _correct_average(forward, backward, start, slope, elapsed, groupdq[i, g, y], data[i, g, y])
+                _correct_average(forward, backward, start, slope, elapsed[g], groupdq[i, g, y], data[i, g, y])
 
 
 @kernel
@@ -132,8 +132,9 @@ def _usable_inverse(inverse, y, backward):
     """Copy one row of inverse coefficients; pixels with NaN get the identity."""
     backward[:] = inverse[:, y]
     for x in range(backward.shape[1]):
-        if np.isnan(backward[:, x]).any():
-            _identity(backward, x)
+        for k in range(backward.shape[0]):
+            if np.isnan(backward[k, x]):
+                _identity(backward, x)
 
 
 @kernel
@@ -143,26 +144,34 @@ def _identity(coefficients, x):
 
 
 @kernel
-def _linear_ramp(data, groupdq, i, y, forward, frames, start, slope):
+def _linear_ramp(data, groupdq, i, y, forward, elapsed, start, slope):
     """Find, per pixel of one row, the corrected first group and the corrected slope in DN per frame."""
-    order, nx = forward.shape
+    ngroups, nx = data.shape[1], data.shape[3]
+    unsaturated = np.zeros(nx, np.int16)
+    for g in range(ngroups):
+        _count_unsaturated(unsaturated, groupdq[i, g, y])
+    measured = np.empty(nx, np.float32)
+    flags = np.empty(nx, np.uint8)
+    duration = np.empty(nx, np.float32)
     for x in range(nx):
-        unsaturated = 0
-        for g in range(data.shape[1]):
-            unsaturated += groupdq[i, g, y, x] & np.uint8(dq.SATURATED) == 0
-        end = max(2, unsaturated - 1) - 1
-        ends = np.empty(2, np.float32)
-        for n in range(2):
-            g = end * n
-            value = data[i, g, y, x]
-            if groupdq[i, g, y, x] & np.uint8(dq.SATURATED) == 0:
-                measured = value
-                value = forward[order - 1, x]
-                for k in range(order - 2, -1, -1):
-                    value = value * measured + forward[k, x]
-            ends[n] = value
-        start[x] = ends[0]
-        slope[x] = (ends[1] - ends[0]) / np.float32(frames[end].mean() - frames[0].mean())
+        end = max(2, unsaturated[x] - 1) - 1
+        measured[x] = data[i, end, y, x]
+        flags[x] = groupdq[i, end, y, x]
+        duration[x] = elapsed[end, 0] - elapsed[0, 0]
+    stop = np.empty(nx, np.float32)
+    _corrected(forward, measured, flags, stop)
+    _corrected(forward, data[i, 0, y], groupdq[i, 0, y], start)
+    for x in range(nx):
+        slope[x] = (stop[x] - start[x]) / duration[x]
+
+
+@kernel
+def _corrected(forward, measured, flags, result):
+    """Apply the polynomial to one row, except where it is saturated."""
+    linear = np.empty(measured.size, np.float32)
+    _polynomial(forward, measured, linear)
+    result[:] = measured
+    _keep_saturated(linear, flags, result)
 
 
 @kernel
@@ -202,6 +211,12 @@ def _polynomial(coefficients, values, result):
 def _horner(result, values, term):
     for x in range(result.size):
         result[x] = result[x] * values[x] + term[x]
+
+
+@kernel
+def _count_unsaturated(count, flags):
+    for x in range(count.size):
+        count[x] += np.int16(1) if flags[x] & np.uint8(dq.SATURATED) == 0 else np.int16(0)
 
 
 @kernel

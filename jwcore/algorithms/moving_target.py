@@ -30,7 +30,7 @@ def mean_position(ra: ArrayLike, dec: ArrayLike) -> tuple[float, float]:
     start = angle.flat[0]
     turned = np.angle(np.exp(1j * (angle - start)))  # differences from the first: near zero they average exactly
     mean = start + np.angle(np.exp(1j * turned).mean())
-    return float(np.rad2deg(mean) % 360.0), float(np.mean(dec))
+    return float(np.rad2deg(mean) % 360.0), float(np.asarray(dec, dtype=np.float64).mean())
 
 
 def follow_target(wcs: Any, *, target: tuple[float, float], mean: tuple[float, float]) -> Any:

@@ -206,14 +206,14 @@ def _fit_block(steps, low, high, gain, noise, coefficients, network, block):
 
 
 @kernel
-def prepare_ramp(ramps, times, kept_flags, added_flags, column, values, flags):
+def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags):
     """
     Copy the ramp of one pixel, and decide how to treat a single good group.
 
     Parameters
     ----------
-    ramps : Ramps
-        One row of one integration.
+    data, groupdq, zeroframe : ndarray
+        One row of one integration; see `Ramps`.
     times : Times
         Times.
     kept_flags, added_flags : ndarray of uint8, shape (ngroups,)
@@ -233,8 +233,8 @@ def prepare_ramp(ramps, times, kept_flags, added_flags, column, values, flags):
     """
     good = 0
     for group in range(values.size):
-        value = ramps.data[group, column]
-        flag = ramps.groupdq[group, column] & kept_flags[group] | added_flags[group]
+        value = data[group, column]
+        flag = groupdq[group, column] & kept_flags[group] | added_flags[group]
         if not abs(value) < _INFINITY:
             flag |= np.uint8(DO_NOT_USE)
         values[group] = value
@@ -246,7 +246,7 @@ def prepare_ramp(ramps, times, kept_flags, added_flags, column, values, flags):
         return good != 1, times.group
     if good == 1 and flags[0] & _NOT_PERSISTENCE == 0:
         return True, times.first_group
-    zero = ramps.zeroframe[column % ramps.zeroframe.size]
+    zero = zeroframe[column % zeroframe.size]
     if good == 0 and zero != 0 and abs(zero) < _INFINITY:
         values[0] = zero
         flags[0] = 0
@@ -255,8 +255,8 @@ def prepare_ramp(ramps, times, kept_flags, added_flags, column, values, flags):
 
 
 @kernel
-def _rates_of_row(ramps, times, tables, integration, block, pixel, plain, sums, rates):
-    """Set slope and flags of the undisturbed ramps, mark them in ``plain``, and add the median rates of all ramps."""
+def _rates_of_row(ramps, times, tables, integration, block, plain, medians, rates):
+    """Set slope and flags of the undisturbed ramps, mark them in ``plain``, and find the median rates of all ramps."""
     first, stop = tables.hull[integration]
     choice = tables.choice[integration]
     network = tables.networks[tables.network_range[choice, 0] : tables.network_range[choice, 1]]
@@ -272,18 +272,30 @@ def _rates_of_row(ramps, times, tables, integration, block, pixel, plain, sums, 
             block.medians[:] = np.nan
         for column in range(end - start):
             x = start + column
-            median = block.medians[column] / times.group
-            if not median == median:
-                usable, time = prepare_ramp(ramps, times, tables.kept_flags, tables.added_flags, x, pixel.values, pixel.flags)
-                median = pixel.values[0] / time if usable and pixel.flags[0] & _UNUSABLE == 0 else np.nan
-            known = median == median
-            sums.rate[x] += median if known else 0.0
-            sums.rates[x] += known
+            medians[x] = block.medians[column] / times.group
             undisturbed = stop - first > 1 and block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
             sound = ramps.pixeldq[x] & _PIXEL_DO_NOT_USE == 0 and ramps.gain[x] > 0 and ramps.noise[x] > 0
             plain[x] = undisturbed and sound and block.outside[column] & _SATURATED == 0
             rates.slope[x] = block.slopes[column] / times.group
             rates.dq[x] = ramps.pixeldq[x] | (block.seen[column] | block.outside[column]) & _PROPAGATED
+
+
+@kernel
+def _add_median_rates(ramps, times, tables, medians, pixel, sums):
+    """Add the median rate of each ramp; where no difference is usable, that of its first group."""
+    data, groupdq, zeroframe = ramps.data, ramps.groupdq, ramps.zeroframe
+    kept_flags, added_flags = tables.kept_flags, tables.added_flags
+    values, flags = pixel.values, pixel.flags
+    total, count = sums.rate, sums.rates
+    for column in range(medians.size):
+        rate = medians[column]
+        if not rate == rate:
+            usable, time = prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags)
+            if not usable or flags[0] & _UNUSABLE:
+                continue
+            rate = values[0] / time
+        total[column] += rate
+        count[column] += 1
 
 
 @kernel
@@ -313,40 +325,44 @@ def _finish_plain(ramps, times, length, plain, flux, sums, rates):
 
 
 @kernel
-def _fit_disturbed(ramps, times, tables, column, flux, pixel, sums, rates):
-    """Fit one ramp exactly; set its results and add to the sums of its pixel."""
+def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
+    """Fit the other ramps of a row exactly; set their results and add to the sums."""
+    data, groupdq, pixeldq, gains, noises, _, zeroframe = ramps
+    kept_flags, added_flags, powers = tables.kept_flags, tables.added_flags, tables.powers
     values, flags, starts, stops = pixel
-    gain, noise = ramps.gain[column], ramps.noise[column]
-    fittable, time = prepare_ramp(ramps, times, tables.kept_flags, tables.added_flags, column, values, flags)
-    collected = np.uint8(0)
-    charge_loss = np.uint8(0)
-    for flag in flags:
-        collected |= flag & _PROPAGATED
-        charge_loss |= flag & _CHARGELOSS
-    rates.dq[column] = ramps.pixeldq[column] | collected
-    fittable = fittable and gain > 0 and flags[0] & _SATURATED == 0 and ramps.pixeldq[column] & _PIXEL_DO_NOT_USE == 0
+    for column in range(plain.size):
+        if plain[column]:
+            continue
+        gain, noise = gains[column], noises[column]
+        usable, time = prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags)
+        collected = np.uint8(0)
+        for flag in flags:
+            collected |= flag
+        usable = usable and gain > 0 and flags[0] & _SATURATED == 0 and pixeldq[column] & _PIXEL_DO_NOT_USE == 0
 
-    weight, weighted_slope, flux_factor, information = 0.0, 0.0, 0.0, 0.0
-    if fittable:
-        weight, weighted_slope, flux_factor, information = segment_sums(
-            values, flags, starts, stops, gain, noise, flux, times.group, time, tables.powers
-        )
-    read = weight
-    if charge_loss and gain > 0:  # the read noise as if charge had not migrated
-        for group in range(flags.size):
-            if flags[group] & _CHARGELOSS:
-                flags[group] &= _NOT_CHARGELOSS
-        read = segment_sums(values, flags, starts, stops, gain, noise, flux, times.group, time, tables.powers)[0]
-    var_rnoise = 1 / read if read > 0 else 0.0
-    if weight > 0:
-        _store(rates, column, weighted_slope / weight, 1 / information, max(flux, 0.0) / flux_factor, var_rnoise)
-    else:
-        rates.dq[column] |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
-        _store(rates, column, np.nan, 0.0, 0.0, var_rnoise)
-    sums.weight[column] += weight
-    sums.weighted_slope[column] += weighted_slope
-    sums.flux_factor[column] += flux_factor
-    sums.read[column] += read
+        weight, weighted_slope, flux_factor, information = 0.0, 0.0, 0.0, 0.0
+        if usable:
+            weight, weighted_slope, flux_factor, information = segment_sums(
+                values, flags, starts, stops, gain, noise, flux[column], times.group, time, powers
+            )
+        read = weight
+        if collected & _CHARGELOSS and gain > 0:  # the read noise as if charge had not migrated
+            for group in range(flags.size):
+                if flags[group] & _CHARGELOSS:
+                    flags[group] &= _NOT_CHARGELOSS
+            read = segment_sums(values, flags, starts, stops, gain, noise, flux[column], times.group, time, powers)[0]
+        var_rnoise = 1 / read if read > 0 else 0.0
+        dq = pixeldq[column] | collected & _PROPAGATED
+        if weight > 0:
+            _store(rates, column, weighted_slope / weight, 1 / information, max(flux[column], 0.0) / flux_factor, var_rnoise)
+        else:
+            dq |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
+            _store(rates, column, np.nan, 0.0, 0.0, var_rnoise)
+        rates.dq[column] = dq
+        sums.weight[column] += weight
+        sums.weighted_slope[column] += weighted_slope
+        sums.flux_factor[column] += flux_factor
+        sums.read[column] += read
 
 
 @kernel
@@ -365,40 +381,6 @@ def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
         variance = 0.0 if lost else poisson + 1 / weight
         var_rnoise = 1 / sums.read[column] if sums.read[column] > 0 else 0.0
         _store(exposure, column, np.nan if lost else sums.weighted_slope[column] / weight, variance, poisson, var_rnoise)
-
-
-@kernel
-def _fit_row(ramps, times, tables, row, block_size, integrations, exposure):
-    nints, _, _, nx = ramps.data.shape
-    ngroups = tables.kept_flags.size
-    block = _Block(
-        np.empty((tables.coefficients.shape[1], block_size), np.float32),
-        np.empty(block_size, np.int32),
-        np.empty(block_size, np.uint8),
-        np.empty(block_size, np.uint8),
-        np.empty(block_size, np.int32),
-        np.empty(block_size, np.float32),
-        np.empty(block_size, np.float32),
-    )
-    pixel = _Pixel(np.empty(ngroups), np.empty(ngroups, np.uint8), np.empty(ngroups, np.int64), np.empty(ngroups, np.int64))
-    sums = _Sums(np.zeros(nx), np.zeros(nx), np.zeros(nx), np.zeros(nx), np.zeros(nx), np.zeros(nx))
-    plain = np.empty((nints, nx), np.bool_)
-    for integration in range(nints):
-        source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
-        _rates_of_row(source, times, tables, integration, block, pixel, plain[integration], sums, result)
-    flux = np.empty(nx)
-    dark = ramps.dark[row % ramps.dark.shape[0]]
-    for column in range(nx):
-        flux[column] = max(sums.rate[column] / max(sums.rates[column], 1.0), 0.0) + dark[column]
-    for integration in range(nints):
-        source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
-        length = tables.hull[integration, 1] - tables.hull[integration, 0]
-        _finish_plain(source, times, length, plain[integration], flux, sums, result)
-        for column in range(nx):
-            if not plain[integration, column]:
-                _fit_disturbed(source, times, tables, column, flux[column], pixel, sums, result)
-    target = Rates(exposure.slope[row], exposure.err[row], exposure.dq[row], exposure.var_poisson[row], exposure.var_rnoise[row])
-    _combine_row(ramps.pixeldq[row], row, flux, sums, integrations, target)
 
 
 @kernel
@@ -422,5 +404,35 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
         Receive the results of each integration, and of the exposure. They may share memory if there is one integration: its results are equal, but for
         ``err``, whose definitions differ.
     """
+    nints, _, _, nx = ramps.data.shape
+    ngroups = tables.kept_flags.size
+    block = _Block(
+        np.empty((tables.coefficients.shape[1], block_size), np.float32),
+        np.empty(block_size, np.int32),
+        np.empty(block_size, np.uint8),
+        np.empty(block_size, np.uint8),
+        np.empty(block_size, np.int32),
+        np.empty(block_size, np.float32),
+        np.empty(block_size, np.float32),
+    )
+    pixel = _Pixel(np.empty(ngroups), np.empty(ngroups, np.uint8), np.empty(ngroups, np.int64), np.empty(ngroups, np.int64))
+    sums = _Sums(np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx))
+    plain = np.empty((nints, nx), np.bool_)
+    medians = np.empty(nx, np.float32)
+    flux = np.empty(nx)
     for row in range(first, last):
-        _fit_row(ramps, times, tables, row, block_size, integrations, exposure)
+        for total in sums:
+            total[:] = 0
+        for integration in range(nints):
+            source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
+            _rates_of_row(source, times, tables, integration, block, plain[integration], medians, result)
+            _add_median_rates(source, times, tables, medians, pixel, sums)
+        for column in range(nx):
+            flux[column] = max(sums.rate[column] / max(sums.rates[column], 1.0), 0.0) + ramps.dark[row % ramps.dark.shape[0], column]
+        for integration in range(nints):
+            source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
+            length = tables.hull[integration, 1] - tables.hull[integration, 0]
+            _finish_plain(source, times, length, plain[integration], flux, sums, result)
+            _fit_disturbed(source, times, tables, plain[integration], flux, pixel, sums, result)
+        target = Rates(exposure.slope[row], exposure.err[row], exposure.dq[row], exposure.var_poisson[row], exposure.var_rnoise[row])
+        _combine_row(ramps.pixeldq[row], row, flux, sums, integrations, target)

@@ -61,10 +61,10 @@ def refresh_approximation(exposure: Exposure, params: SipParams, context: Contex
     for path in [path for path, _ in meta.items() if path.removeprefix("wcsinfo.").startswith(REPLACED)]:
         meta.set(path, None)
     meta.set("wcsinfo", fit.keywords() | {"sipmxerr": fit.error, "sipiverr": fit.inverse_error})
-    limits = (
-        ("forward", fit.error, params.sip_max_pix_error),
-        ("inverse", fit.inverse_error, params.sip_max_inv_pix_error),
-    )
-    for which, error, limit in limits:
-        if error is not None and limit is not None and error > limit:
-            context.log.warning("the %s FITS-SIP approximation is off by up to %.3g pixels", which, error)
+    _warn(context, "", fit.error, params.sip_max_pix_error)
+    _warn(context, "inverse ", fit.inverse_error, params.sip_max_inv_pix_error)
+
+
+def _warn(context: Context, which: str, error: float | None, limit: float | None) -> None:
+    if error is not None and limit is not None and error > limit:
+        context.log.warning("the %sFITS-SIP approximation is off by up to %.3g pixels", which, error)

@@ -4,7 +4,17 @@
 exposure in memory, for tests of single steps; `compare_catalog` tells how well injected sources were recovered.
 """
 
+from jwcore.synth.compare import compare_catalog, footprint_of
 from jwcore.synth.effects import Effects
 from jwcore.synth.simulate import Simulation, TinyExposure, simulate, tiny_exposure, tiny_subarray
 
-__all__ = ["Effects", "Simulation", "TinyExposure", "simulate", "tiny_exposure", "tiny_subarray"]
+__all__ = [
+    "Effects",
+    "Simulation",
+    "TinyExposure",
+    "compare_catalog",
+    "footprint_of",
+    "simulate",
+    "tiny_exposure",
+    "tiny_subarray",
+]

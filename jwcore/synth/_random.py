@@ -18,19 +18,19 @@ _POISSON_SWITCH = 12.0
 
 
 def derive_key(*labels: object) -> np.uint64:
-    """A 64-bit key from any labels (seed, detector, name of the quantity...)."""
+    """Derive a 64-bit key from any labels (seed, detector, name of the quantity...)."""
     digest = hashlib.blake2b("/".join(map(str, labels)).encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))
 
 
 def generator(*labels: object) -> np.random.Generator:
-    """A numpy generator seeded by labels, for work where the order of draws is fixed."""
+    """Make a numpy generator seeded by labels, for work where the order of draws is fixed."""
     return np.random.default_rng(int(derive_key(*labels)))
 
 
 @kernel
 def hash64(key, counter):
-    """64 random bits of a key and a counter (both uint64)."""
+    """Hash to 64 random bits a key and a counter (both uint64)."""
     z = key + np.uint64(0x9E3779B97F4A7C15) * (counter + np.uint64(1))
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -90,14 +90,14 @@ def _fill_normal(out, row0, column0, key):
 
 
 def uniform_field(*, shape: tuple[int, int], origin: tuple[int, int], key: np.uint64) -> np.ndarray:
-    """Uniform deviates in (0, 1) per pixel, float32 [ny, nx], fixed by the absolute position of the pixel."""
+    """Draw uniform deviates in (0, 1) per pixel, float32 [ny, nx], fixed by the absolute position of the pixel."""
     out = np.empty(shape, np.float32)
     _fill_uniform(out, origin[0], origin[1], key)
     return out
 
 
 def normal_field(*, shape: tuple[int, int], origin: tuple[int, int], key: np.uint64) -> np.ndarray:
-    """Standard normal deviates per pixel, float32 [ny, nx], fixed by the absolute position of the pixel."""
+    """Draw standard normal deviates per pixel, float32 [ny, nx], fixed by the absolute position of the pixel."""
     out = np.empty(shape, np.float32)
     _fill_normal(out, origin[0], origin[1], key)
     return out

@@ -58,10 +58,12 @@ def _tangent(ra: Any, dec: Any, centre: tuple[float, float]) -> tuple[np.ndarray
 
 
 def _inside(x: np.ndarray, y: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """True for points inside a convex polygon."""
-    edges = np.roll(vertices, -1, axis=0) - vertices
-    cross = edges[:, :1] * (y - vertices[:, 1:]) - edges[:, 1:] * (x - vertices[:, :1])
-    return np.all(cross >= 0, axis=0) | np.all(cross <= 0, axis=0)
+    """Tell which points lie inside a polygon of any shape: an odd number of edges crosses the ray towards +x."""
+    x1, y1 = vertices.T[:, :, None]
+    x2, y2 = np.roll(vertices, -1, axis=0).T[:, :, None]
+    with np.errstate(divide="ignore", invalid="ignore"):  # horizontal edges never straddle
+        crossing = x < x1 + (y - y1) * (x2 - x1) / (y2 - y1)
+    return np.sum(((y1 > y) != (y2 > y)) & crossing, axis=0) % 2 == 1
 
 
 def _load(recovered: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -112,7 +114,7 @@ def compare_catalog(
     centre = (float(ra[0]), float(np.median(dec)))
     true_x, true_y = _tangent(catalog["ra"], catalog["dec"], centre)
     if footprint is not None:
-        seen = _inside(true_x, true_y, np.stack(_tangent(*footprint.T, centre), axis=1))
+        seen = _inside(true_x, true_y, np.stack(_tangent(footprint[:, 0], footprint[:, 1], centre), axis=1))
         catalog, true_x, true_y = catalog[seen], true_x[seen], true_y[seen]
     x, y = _tangent(ra, dec, centre)
     tree = cKDTree(np.stack([true_x, true_y], axis=1))
@@ -159,9 +161,7 @@ def _summary(
     found = np.zeros(catalog.size, bool)
     found[index] = True
     magnitude = np.floor(catalog["abmag"])
-    completeness = {
-        f"{int(m)}-{int(m) + 1}": float(found[magnitude == m].mean()) for m in np.unique(magnitude)
-    }
+    completeness = {f"{int(m)}-{int(m) + 1}": float(found[magnitude == m].mean()) for m in np.unique(magnitude)}
     star = (pairs["type"] == "star") & (pairs["abmag"] >= bright[0]) & (pairs["abmag"] < bright[1])
     ratio = pairs["recovered_ujy"][star] / pairs["flux_ujy"][star]
     return Comparison(

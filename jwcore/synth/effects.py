@@ -61,11 +61,11 @@ class Effects:
 
     @classmethod
     def none(cls, **switches: bool | float) -> "Effects":
-        """No effect at all, except those given."""
+        """Switch everything off, except what is given."""
         off = {field.name: False for field in fields(cls) if field.type in (bool, "bool")}
         return replace(cls(**off), **switches)  # type: ignore[arg-type]
 
     @classmethod
     def only(cls, *names: str) -> "Effects":
-        """The named effects and no others."""
+        """Switch on the named effects and no others."""
         return cls.none(**dict.fromkeys(names, True))

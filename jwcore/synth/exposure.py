@@ -34,7 +34,7 @@ _TDB_MINUS_UTC = 69.184 / 86400
 
 
 def to_mjd(time: datetime) -> float:
-    """Modified Julian date of a UTC time."""
+    """Convert a UTC time to a modified Julian date."""
     return (time - _MJD_EPOCH) / timedelta(days=1)
 
 
@@ -87,7 +87,7 @@ class Observation:
         return self.start + timedelta(seconds=self.integration_period * self.readout.nints - self.readout.frame_time)
 
     def primary_keywords(self) -> dict:
-        """Keywords of the primary header."""
+        """Collect the keywords of the primary header."""
         return {
             **self._identification(),
             **self._configuration(),
@@ -223,7 +223,7 @@ class Observation:
         }
 
     def science_keywords(self) -> dict:
-        """Keywords of the SCI header: nominal pointing and the simple world coordinates of raw files."""
+        """Collect the keywords of the SCI header: nominal pointing and the simple world coordinates of raw files."""
         aperture = self.maps.aperture
         nominal = self.wcs.with_attitude(self.nominal)
         ra, dec, roll = nominal.reference_point
@@ -274,7 +274,7 @@ class Observation:
         }
 
     def integration_times(self) -> np.ndarray:
-        """The INT_TIMES table."""
+        """Make the INT_TIMES table."""
         table = np.zeros(self.readout.nints, _INT_TIMES)
         table["integration_number"] = np.arange(1, self.readout.nints + 1)
         start = to_mjd(self.start) + np.arange(self.readout.nints) * self.integration_period / 86400
@@ -285,7 +285,7 @@ class Observation:
         return table
 
     def group_times(self) -> np.ndarray:
-        """The GROUP table."""
+        """Make the GROUP table."""
         readout, subarray = self.readout, self.maps.aperture.subarray
         table = np.zeros(readout.nints * readout.ngroups, _GROUP)
         for row, (i, g) in zip(table, np.ndindex(readout.nints, readout.ngroups), strict=True):

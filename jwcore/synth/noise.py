@@ -18,7 +18,7 @@ _ROW_OVERHEAD = 12
 
 
 def pink_noise(*, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Noise with a 1/f power spectrum and unit expected rms, float32 [size]."""
+    """Draw noise with a 1/f power spectrum and unit expected rms, float32 [size]."""
     frequency = np.arange(size // 2 + 1, dtype=np.float32)
     amplitude = np.zeros_like(frequency)
     amplitude[1:] = 1.0 / np.sqrt(frequency[1:])
@@ -30,7 +30,7 @@ def pink_noise(*, rng: np.random.Generator, size: int) -> np.ndarray:
 
 @parallel_kernel
 def _fill(out, banding, offsets, knot_pixels, parity0):
-    """Spread banding [amplifier, row, knot] and offsets [amplifier, parity] over a frame in the detector orientation."""
+    """Spread banding [amplifier, row, knot] and offsets [amplifier, parity] over a frame in detector orientation."""
     rows, columns = out.shape
     width = columns // banding.shape[0]
     for y in prange(rows):
@@ -48,7 +48,7 @@ def _fill(out, banding, offsets, knot_pixels, parity0):
 def readout_noise(
     *, rng: np.random.Generator, spec: DetectorSpec, subarray: Subarray, nframes: int, effects: Effects
 ) -> np.ndarray:
-    """Correlated noise of one group, averaged over its frames.
+    """Draw the correlated noise of one group, averaged over its frames.
 
     Parameters
     ----------

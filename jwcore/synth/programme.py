@@ -27,7 +27,7 @@ SLEW_SECONDS = 60.0
 
 
 def dither_offsets(*, number: int, step: float) -> list[tuple[float, float]]:
-    """Dither offsets (arcsec) of mean zero: a golden-angle spiral, so that all sub-pixel phases differ."""
+    """List dither offsets (arcsec) of mean zero: a golden-angle spiral, so that all sub-pixel phases differ."""
     index = np.arange(number)
     radius, angle = step * np.sqrt(index), index * np.pi * (3 - np.sqrt(5))
     x, y = radius * np.cos(angle), radius * np.sin(angle)
@@ -37,7 +37,7 @@ def dither_offsets(*, number: int, step: float) -> list[tuple[float, float]]:
 def make_maps(
     *, instrument: Instrument, detectors: Sequence[str], subarray: str | Subarray, effects: Effects
 ) -> list[DetectorMaps]:
-    """Pixel properties of several detectors.
+    """Make the pixel properties of several detectors.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class Programme:
     pointing_error_mas: float = 0.0
 
     def attitudes(self, offset: tuple[float, float], index: int) -> tuple[Attitude, Attitude]:
-        """Nominal and true attitude of a dither: the target lies at ``offset`` (arcsec along V2, V3) from the prime.
+        """Give the nominal and the true attitude of a dither: the target lies at ``offset`` (arcsec along V2, V3) from the prime.
 
         The error is normal on both axes, and a roll that moves a point 5 arcmin away by the same amount.
         """
@@ -92,7 +92,7 @@ class Programme:
         return nominal, Attitude.at(ra=float(ra), dec=float(dec), roll=roll, v2=v2, v3=v3)
 
     def observations(self, offsets: Sequence[tuple[float, float]]) -> Iterator[Observation]:
-        """All exposures: every dither with every detector."""
+        """List all exposures: every dither with every detector."""
         filter_name, pupil = wheel_positions(self.bandpass)
         start = self.start
         for k, offset in enumerate(offsets):
@@ -125,7 +125,7 @@ class Programme:
             start = observation.end + timedelta(seconds=SLEW_SECONDS)
 
     def expose(self, observation: Observation, *, catalog: np.ndarray, background: float) -> RawExposure:
-        """Counts of one exposure of a catalogue under a uniform sky (MJy/sr)."""
+        """Simulate one exposure of a catalogue under a uniform sky (MJy/sr)."""
         maps = observation.maps
         psf = make_psf(bandpass=self.bandpass, pixel_scale=maps.aperture.pixel_scale, radius=self.psf_radius)
         rate = render(
@@ -139,7 +139,7 @@ class Programme:
         return self.expose_rate(observation, rate=rate)
 
     def expose_rate(self, observation: Observation, *, rate: np.ndarray) -> RawExposure:
-        """Counts of one exposure of a given photo-electron rate (e-/s for unit response, float32 [ny, nx])."""
+        """Simulate one exposure of a photo-electron rate (e-/s for unit response, float32 [ny, nx])."""
         return expose(
             rate=rate,
             maps=observation.maps,
@@ -149,7 +149,7 @@ class Programme:
         )
 
     def field_width(self, offsets: Sequence[tuple[float, float]]) -> float:
-        """Side (arcsec) of a square around the target that holds all detectors at all dithers."""
+        """Give the side (arcsec) of a square around the target that holds all detectors at all dithers."""
         prime = self.maps[0].aperture
         reach = max(
             np.hypot(m.aperture.v2_ref - prime.v2_ref, m.aperture.v3_ref - prime.v3_ref)

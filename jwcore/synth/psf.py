@@ -11,7 +11,7 @@ and the encircled energy is exact for this PSF.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Psf:
         return out
 
     def encircled_energy(self, radius: np.ndarray | float, *, resampled: bool = False) -> np.ndarray:
-        """Fraction of the flux that a circular aperture with exact pixel overlap collects, averaged over sub-pixel phase.
+        """Give the fraction of the flux in a circular aperture with exact pixel overlap, averaged over sub-pixel phase.
 
         Parameters
         ----------
@@ -99,12 +99,12 @@ class Psf:
         ndarray
             Encircled energy, between 0 and 1.
         """
-        radii, cumulative = self._growth(resampled=resampled)
+        radii, cumulative = self._resampled_growth if resampled else self._growth
         return np.interp(radius, radii, cumulative)
 
     def radius_of(self, fraction: float, *, resampled: bool = False) -> float:
         """Radius (pixel) that encircles a fraction of the energy."""
-        radii, cumulative = self._growth(resampled=resampled)
+        radii, cumulative = self._resampled_growth if resampled else self._growth
         return float(np.interp(fraction, cumulative, radii))
 
     def annulus_level(self, inner: float, outer: float) -> float:
@@ -115,31 +115,35 @@ class Psf:
         r = np.hypot(x, y)
         return float(np.median(pixels[(r >= inner) & (r < outer)]))
 
-    def _growth(self, *, resampled: bool) -> tuple[np.ndarray, np.ndarray]:
-        image = self.image.astype(float)
-        k = self.oversample
-        # aperture photometry with exact overlap weights pixels by disk * box, hence one more box; drizzle adds another
-        for _ in range(2 if resampled else 1):
-            image = _convolve_box(image, k)
+    @cached_property
+    def _growth(self) -> tuple[np.ndarray, np.ndarray]:
+        # aperture photometry with exact overlap weights pixels by disk * box, hence a box more than the image has
+        return self._integrate(boxes=1)
+
+    @cached_property
+    def _resampled_growth(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._integrate(boxes=2)
+
+    def _integrate(self, *, boxes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Radii (pixel) and the flux within them, of the image blurred by that many pixels: integral over rings."""
+        from scipy.ndimage import map_coordinates
+
+        image = _blur(self.image.astype(float), oversample=self.oversample, boxes=boxes)
         centre = image.shape[0] // 2
-        y, x = np.indices(image.shape) - centre
-        r = np.hypot(x, y).ravel() / k
-        order = np.argsort(r)
-        cumulative = np.cumsum(image.ravel()[order]) / k**2
         radii = np.arange(0.0, self.radius, 0.05)
-        # a sample belongs half inside its own radius: smooth the staircase by a sample's width
-        inside = np.interp(radii, r[order], cumulative, left=0.0)
+        angle = np.linspace(0.0, 2 * np.pi, 360, endpoint=False)
+        r, phi = np.meshgrid(radii * self.oversample, angle, indexing="ij")
+        ring = map_coordinates(image, [centre + r * np.sin(phi), centre + r * np.cos(phi)], order=3).mean(axis=1)
+        density = 2 * np.pi * radii * ring
+        inside = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1])) * 0.05])
         return radii, np.maximum.accumulate(inside)
 
 
-def _convolve_box(image: np.ndarray, width: int) -> np.ndarray:
-    from scipy.ndimage import convolve1d
-
-    kernel = np.ones(width + 1) if width % 2 == 0 else np.ones(width)
-    if width % 2 == 0:
-        kernel[[0, -1]] = 0.5
-    kernel /= kernel.sum()
-    return convolve1d(convolve1d(image, kernel, axis=0, mode="constant"), kernel, axis=1, mode="constant")
+def _blur(image: np.ndarray, *, oversample: int, boxes: int = 1, sigma: float = 0.0) -> np.ndarray:
+    """Convolve an image that vanishes at its edge with pixels (``boxes`` times) and a Gaussian of ``sigma`` pixel."""
+    frequency = np.fft.fftfreq(image.shape[0], d=1.0 / oversample)  # cycles per pixel
+    transfer = np.sinc(frequency) ** boxes * np.exp(-2 * (np.pi * frequency * sigma) ** 2)
+    return np.fft.ifft2(np.fft.fft2(image) * np.outer(transfer, transfer)).real
 
 
 @cache
@@ -178,8 +182,6 @@ def make_psf(
         image += np.abs(transform @ pupil.astype(np.complex64) @ transform.T) ** 2
     r = np.hypot(*np.meshgrid(np.arange(-half, half + 1), np.arange(-half, half + 1))) / half
     image *= np.where(r < 0.85, 1.0, np.cos(np.pi / 2 * np.clip((r - 0.85) / 0.15, 0, 1)) ** 2)
-    frequency = np.fft.fftfreq(angle.size, d=1.0 / oversample)  # cycles per pixel
-    filter_1d = np.sinc(frequency) * np.exp(-2 * (np.pi * frequency * jitter / pixel_scale) ** 2)
-    image = np.fft.ifft2(np.fft.fft2(image) * np.outer(filter_1d, filter_1d)).real
+    image = _blur(image, oversample=oversample, sigma=jitter / pixel_scale)
     image *= oversample**2 / image.sum()
     return Psf(image=image.astype(np.float32), oversample=oversample, radius=radius, pixel_scale=pixel_scale)

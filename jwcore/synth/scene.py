@@ -20,7 +20,7 @@ def _add_sources(image, xs, ys, fluxes, psf, oversample, radius):
     weight_y = np.empty(4)
     weight_x = np.empty(4)
     for k in range(xs.size):
-        x0, y0 = int(round(xs[k])), int(round(ys[k]))
+        x0, y0 = round(xs[k]), round(ys[k])
         # sample of the oversampled PSF under the central pixel of the stamp, and the fraction to the next one
         sy, sx = centre + (y0 - ys[k]) * oversample, centre + (x0 - xs[k]) * oversample
         iy, ix = int(np.floor(sy)), int(np.floor(sx))
@@ -76,8 +76,8 @@ def _add_sersic(image, x0, y0, flux, index, radius, q, angle):
     reach = int(np.ceil(radius * (4.0 + 2.0 * index))) + 2
     ny, nx = image.shape
     c, s = np.cos(angle), np.sin(angle)
-    ystart, ystop = int(round(y0)) - reach, int(round(y0)) + reach + 1
-    xstart, xstop = int(round(x0)) - reach, int(round(x0)) + reach + 1
+    ystart, ystop = round(y0) - reach, round(y0) + reach + 1
+    xstart, xstop = round(x0) - reach, round(x0) + reach + 1
     stamp = np.zeros((ystop - ystart, xstop - xstart))
     total = 0.0
     for y in range(ystart, ystop):

@@ -58,12 +58,12 @@ def _table(file_name: str) -> dict:
 
 
 def subarray_names(*, instrument: Instrument, detector: str) -> list[str]:
-    """Names of the sub-arrays that a detector offers, FULL included."""
+    """List the sub-arrays that a detector offers, FULL included."""
     return list(_table(instrument.aperture_table)[detector]["apertures"])
 
 
 def is_standard(subarray: Subarray, *, instrument: Instrument, detector: str) -> bool:
-    """True for a sub-array of the aperture file, false for an invented rectangle."""
+    """Tell a sub-array of the aperture file from an invented rectangle."""
     entry = _table(instrument.aperture_table)[detector]["apertures"].get(subarray.name)
     return entry is not None and all(
         entry[name] == getattr(subarray, name) for name in ("xstart", "ystart", "xsize", "ysize")
@@ -123,7 +123,7 @@ def load_aperture(*, instrument: Instrument, detector: str, subarray: "str | Sub
 
 
 def _custom(full: Aperture, subarray: Subarray) -> Aperture:
-    """An aperture for any rectangle of the detector, with its reference point at the centre."""
+    """Make an aperture for any rectangle of the detector, with its reference point at the centre."""
     from jwcore.synth.wcs import pixel_to_v2v3
 
     x_ref, y_ref = (subarray.xsize + 1) / 2, (subarray.ysize + 1) / 2

@@ -234,7 +234,7 @@ def _write_association(observation: Observation, uncals: Sequence[Path], directo
 
 
 def tiny_subarray(size: int = 64, *, xstart: int = 1, ystart: int = 1) -> Subarray:
-    """A small square readout with one output; in the corner it has reference pixels on two sides."""
+    """Make a small square readout with one output; in the corner it has reference pixels on two sides."""
     return Subarray(name="SUB64P", xstart=xstart, ystart=ystart, xsize=size, ysize=size)
 
 

@@ -24,7 +24,7 @@ def _powers(x: np.ndarray, y: np.ndarray, degree: int) -> np.ndarray:
 
 
 def _gradient_powers(x: np.ndarray, y: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of the terms of `_powers` by x and by y."""
+    """Give the derivatives of the terms of `_powers` by x and by y."""
     by_x, by_y = [], []
     for i in range(degree + 1):
         for j in range(i + 1):
@@ -107,7 +107,7 @@ def _rotation(axis: int, angle: float) -> np.ndarray:
 
 
 def _unit(longitude: Any, latitude: Any) -> np.ndarray:
-    """Unit vectors of spherical coordinates in radian, shape (3, ...)."""
+    """Convert to unit vectors from spherical coordinates in radian, shape (3, ...)."""
     longitude, latitude = np.broadcast_arrays(longitude, latitude)
     return np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
 
@@ -188,7 +188,7 @@ class ImageWcs:
         return x - column - self.filter_offset[0], y - row - self.filter_offset[1]
 
     def with_attitude(self, attitude: Attitude) -> "ImageWcs":
-        """The same optics pointed elsewhere."""
+        """Point the same optics elsewhere."""
         return replace(self, attitude=attitude)
 
     @property
@@ -214,7 +214,7 @@ def _inverse_coefficients(aperture: Aperture) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distortion_model(aperture: Aperture) -> Any:
-    """The distortion of a detector as an invertible `astropy.modeling` model: full-frame pixels (0-based) to V2V3.
+    """Make the distortion as an invertible `astropy.modeling` model from full-frame pixels (0-based) to V2V3.
 
     This is the content of the DISTORTION reference. The forward direction is exact; the inverse is a polynomial fit
     (errors below 1e-3 pixel).

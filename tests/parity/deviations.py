@@ -9,6 +9,8 @@ of `tests.parity.predictions`, named in ``deviations.toml``:
     ``f(peer, ours, scene) -> dict`` of boolean arrays, True where pixels are not compared. At most ``limit`` of the pixels.
 ``extra-array``
     No function: ours has arrays that the peer does not have.
+``not-compared``
+    No function: arrays of a combined product all of whose inputs differ as predicted.
 """
 
 import tomllib
@@ -20,19 +22,20 @@ import numpy as np
 from tests.parity import predictions
 
 HERE = Path(__file__).parent
-KINDS = ("formula", "excluded-mask", "extra-array")
+KINDS = ("formula", "excluded-mask", "extra-array", "not-compared")
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One entry of ``deviations.toml``."""
+    """One entry of ``deviations.toml``; `follows` marks the consequences, in later products, of the one that it names."""
 
-    name: str
     stages: tuple[str, ...]
     arrays: tuple[str, ...]
     kind: str
-    reason: str
-    size: str
+    name: str = ""
+    follows: str = ""
+    reason: str = ""
+    size: str = ""
     truth_test: str = ""
     modes: tuple[str, ...] = ("step", "chain")
     prediction: str = ""
@@ -47,13 +50,23 @@ def load(path: Path = HERE / "deviations.toml") -> list[Deviation]:
         for entry in entries
     ]
     for deviation in deviations:
-        if deviation.kind not in KINDS:
-            raise ValueError(f"{deviation.name}: kind {deviation.kind!r} is not one of {', '.join(KINDS)}")
-        if (deviation.kind == "extra-array") == bool(deviation.prediction):
-            raise ValueError(f"{deviation.name}: formulas and masks name a prediction, extra arrays do not")
-        if deviation.prediction and not hasattr(predictions, deviation.prediction):
-            raise ValueError(f"{deviation.name}: there is no prediction {deviation.prediction!r}")
+        _check(deviation, {one.name for one in deviations})
     return deviations
+
+
+def _check(deviation: Deviation, names: set[str]) -> None:
+    """Refuse an entry that is not complete."""
+    label = deviation.name or f"consequence of {deviation.follows}"
+    if deviation.kind not in KINDS:
+        raise ValueError(f"{label}: kind {deviation.kind!r} is not one of {', '.join(KINDS)}")
+    if (deviation.kind in ("formula", "excluded-mask")) != bool(deviation.prediction):
+        raise ValueError(f"{label}: formulas and masks name a prediction, other kinds do not")
+    if deviation.prediction and not hasattr(predictions, deviation.prediction):
+        raise ValueError(f"{label}: there is no prediction {deviation.prediction!r}")
+    if deviation.follows and deviation.follows not in names:
+        raise ValueError(f"{label}: there is no such deviation")
+    if not deviation.follows and not (deviation.name and deviation.reason.strip() and deviation.size):
+        raise ValueError(f"{label}: says neither why nor how much")
 
 
 def apply(
@@ -91,23 +104,28 @@ def apply(
     for deviation in deviations:
         if step not in deviation.stages or mode not in deviation.modes:
             continue
+        label = deviation.name or deviation.follows
         if deviation.kind == "extra-array":
             present = [name for name in deviation.arrays if name in ours and name not in peer]
             for name in present:
                 del ours[name]
-            used += [deviation.name] * bool(present)
+            used += [label] * bool(present)
+            continue
+        if deviation.kind == "not-compared":
+            for name in deviation.arrays:
+                ours.pop(name, None)
+                peer.pop(name, None)
+            used.append(label)
             continue
         predicted = getattr(predictions, deviation.prediction)(peer, ours, scene)
         predicted = {name: array for name, array in predicted.items() if name in deviation.arrays}
-        used += [deviation.name] * bool(predicted)
+        used += [label] * bool(predicted)
         if deviation.kind == "formula":
             peer.update(predicted)
             continue
         for name, mask in predicted.items():
             if np.mean(mask) > deviation.limit:
-                raise ValueError(
-                    f"{deviation.name} excludes {np.mean(mask):.2%} of {name}, more than {deviation.limit:.2%}"
-                )
+                raise ValueError(f"{label} excludes {np.mean(mask):.2%} of {name}, more than {deviation.limit:.2%}")
             excluded[name] = excluded[name] | mask if name in excluded else mask
     return ours, peer, excluded, used
 
@@ -123,6 +141,8 @@ def document(deviations: list[Deviation]) -> str:
         "",
     ]
     for deviation in deviations:
+        if deviation.follows:
+            continue
         lines += [f"## {deviation.name}", "", deviation.reason.strip(), ""]
         lines += [f"- **Stages**: {', '.join(deviation.stages)}; arrays {', '.join(deviation.arrays)}"]
         lines += [f"- **Size**: {deviation.size}"]

@@ -195,7 +195,7 @@ class _Exposure:
         save = cases.RAMP_STEPS if self.compared else ()
         written = ours.run_recipe("detector1", self.uncal, self.work / "detector1", save=save)
         if self.compared:
-            for step in cases.RAMP_STEPS:
+            for step in (step for step in cases.RAMP_STEPS if step in written):
                 self.harness.meet("chain", step, written[step], self.folder / f"{step}.fits", self.scene)
             self.harness.meet("chain", "rate", written["rate"], self.folder / "gain_scale.fits", self.scene)
             self.harness.meet("chain", "rateints", written["rateints"], self.folder / "gain_scaleints.fits", self.scene)
@@ -220,10 +220,10 @@ class _Exposure:
     def _chain2(self, rate: Path, cals: list[Path]) -> None:
         written = ours.run_recipe("image2", rate, self.work / "image2")
         if self.compared:
-            self.harness.add("chain", imaging.compare_wcs("cal", written["cal"], self.folder / "photom.fits"))
-            self.harness.meet("chain", "cal", written["cal"], self.folder / "photom.fits", self.scene)
+            self.harness.add("chain", imaging.compare_wcs("cal", written["science"], self.folder / "photom.fits"))
+            self.harness.meet("chain", "cal", written["science"], self.folder / "photom.fits", self.scene)
             self.harness.meet("chain", "i2d", written["i2d"], self.folder / "resample2.fits", self.scene)
-        cals.append(written["cal"])
+        cals.append(written["science"])
 
 
 def association(members: Sequence[Path], folder: Path) -> Path:

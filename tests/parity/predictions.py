@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from jwcore import models
-from jwcore.algorithms import saturation
+from jwcore.algorithms import dq, saturation
 from jwcore.references import Reference, References, chain_from_options, parameters_of
 from tests.parity.compare import read_arrays
 
@@ -40,6 +40,14 @@ class Scene:
         array = self.reference("readnoise").array()
         assert array is not None
         return float(np.nanmedian(array)) / np.sqrt(2)
+
+    def intervals(self, *, each: bool) -> np.ndarray:
+        """Return the time (s) between the groups that a fit uses, of each integration or of all together."""
+        flags = read_arrays(self.peer / "jump.fits")["GROUPDQ"]
+        good = flags & (dq.DO_NOT_USE | dq.SATURATED) == 0
+        used = good[:, 1:] & good[:, :-1] & (flags[:, 1:] & dq.JUMP_DET == 0)
+        time = used.sum(axis=1) * models.read_meta(self.uncal).exposure.group_time
+        return time if each else time.sum(axis=0)
 
 
 Arrays = dict[str, np.ndarray]
@@ -76,3 +84,23 @@ def _saturation_flags(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         )
         results.append(flags)
     return results[0], results[1]
+
+
+def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Variances of the peer with the photon noise of the average dark current added.
+
+    A ramp of m used intervals of the time t gains dark / (m t gain). Later products are scaled as their read noise is.
+    """
+    dark = scene.reference("dark").array("AVDRKCUR")
+    if dark is None:
+        return {}
+    each = peer["SCI"].ndim == 3
+    rate = read_arrays(scene.peer / ("ramp_fitints.fits" if each else "ramp_fit.fits"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        added = dark / (scene.reference("gain").array() * scene.intervals(each=each))
+        added = np.where(
+            np.isfinite(added) & (peer["VAR_RNOISE"] > 0), added * peer["VAR_RNOISE"] / rate["VAR_RNOISE"], 0.0
+        )
+    poisson = peer["VAR_POISSON"] + added
+    error = np.sqrt(np.square(peer["ERR"]) + added)
+    return {"VAR_POISSON": poisson.astype("f4"), "ERR": error.astype("f4")}

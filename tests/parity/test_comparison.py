@@ -132,8 +132,6 @@ def test_the_declared_deviations_are_complete():
     entries = deviations.load()
     assert entries
     for deviation in entries:
-        assert deviation.reason.strip()
-        assert deviation.size
         if deviation.truth_test:
             path, _, name = deviation.truth_test.partition("::")
             assert f"def {name}(" in (deviations.HERE.parents[1] / path).read_text()

@@ -122,8 +122,8 @@ def _apertures(reference: Reference, meta: Meta, params: SourceCatalogParams, co
     from jwcore.algorithms.source_measurement import Apertures
 
     table = reference.table("APCORR")
-    names = {} if table is None else {name.lower(): name for name in table.dtype.names}
-    rows = [] if table is None else _selected(({key: row[name] for key, name in names.items()} for row in table), meta)
+    names = [] if table is None else list(table.dtype.names or ())
+    rows = [] if table is None else _selected(({name.lower(): row[name] for name in names} for row in table), meta)
     if not rows:
         context.log.warning("%s has no apertures for this instrument setting; none is corrected", reference.name)
         inner, outer = UNCORRECTED_SKY
@@ -139,7 +139,7 @@ def _apertures(reference: Reference, meta: Meta, params: SourceCatalogParams, co
     small, middle, large = (by_percent[percent] for percent in params.percent)
     return Apertures(
         percent=params.percent,
-        radii=tuple(float(row["radius"]) / scale for row in (small, middle, large)),
+        radii=(float(small["radius"]) / scale, float(middle["radius"]) / scale, float(large["radius"]) / scale),
         correction=float(large["apcorr"]),
         inner=float(large["skyin"]) / scale,
         outer=float(large["skyout"]) / scale,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import model_validator
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from jwcore.algorithms.alignment import AlignImage, AlignSettings, Positions
-    from jwcore.api import Context, ExposureSet, Image
+    from jwcore.api import Context, ExposureSet
 
 GAIA_SERVICES = ("GAIAREFCAT", "GAIADR3", "GAIADR2", "GAIADR1", "GAIADR3_S3")
 POINTING = {"v2_ref": "V2_REF", "v3_ref": "V3_REF", "roll_ref": "ROLL_REF"}
@@ -133,12 +133,10 @@ def _settings(params: TweakregParams, *, prefix: str = "") -> AlignSettings:
     from jwcore.algorithms.alignment import AlignSettings
 
     names = ("searchrad", "use2dhist", "tolerance", "separation", "minobj", "nclip", "sigma")
-    offsets = {} if prefix else {"xoffset": params.xoffset, "yoffset": params.yoffset}
-    return AlignSettings(
-        **{name: getattr(params, prefix + name) for name in names},
-        **offsets,
-        fitgeom=getattr(params, prefix + "fitgeometry"),
-    )
+    values: dict[str, Any] = {name: getattr(params, prefix + name) for name in names}
+    if not prefix:
+        values |= {"xoffset": params.xoffset, "yoffset": params.yoffset}
+    return AlignSettings(**values, fitgeom=getattr(params, prefix + "fitgeometry"))
 
 
 def _images(exposures: ExposureSet, params: TweakregParams, context: Context) -> list[AlignImage]:
@@ -148,13 +146,14 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
     custom = _custom_catalogs(exposures, params)
     images, tables = [], {}
     for index, exposure in enumerate(context.progress(exposures.each(edit=False), "sources")):
+        catalog = custom[index]
         name = Path(exposure.meta.filename or f"exposure {index + 1}").stem
         if exposure.wcs is None:
             raise StepFailed(f"{name} has no WCS: run assign_wcs first")
         missing = [word for leaf, word in POINTING.items() if exposure.meta.get(f"wcsinfo.{leaf}") is None]
         if missing:
             raise BadInput(f"no {', '.join(missing)} in the header", where=name, cure="add the pointing keywords")
-        table = _read_sources(custom[index]) if custom[index] else _find(exposure, params)
+        table = _find(exposure, params) if catalog is None else _read_sources(catalog)
         (x0, x1), (y0, y1) = exposure.wcs.bounding_box.bounding_box(order="F")
         table = table[(table["x"] >= x0) & (table["x"] <= x1) & (table["y"] >= y0) & (table["y"] <= y1)]
         if not len(table):
@@ -171,7 +170,7 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
     return images
 
 
-def _find(exposure: Image, params: TweakregParams) -> Table:
+def _find(exposure: Any, params: TweakregParams) -> Table:
     """Find the sources of one exposure."""
     import numpy as np
     from astropy.table import Table
