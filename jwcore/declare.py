@@ -260,7 +260,8 @@ def step(
     alternative : bool, optional
         Runs only when named with ``--use``.
     applies : callable, optional
-        ``applies(meta, params, references)`` -> reason to skip or None, evaluated while planning.
+        Asked while planning for a reason to skip, or None; takes ``meta``, ``params``, ``references`` and ``members`` by name,
+        those that it wants.
     """
 
     def mark(function: Callable) -> Callable:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -245,12 +246,17 @@ class NodeBuilder:
             return replace(planned, action=SKIP, reason=why)
         references, reason = self._references(entry, implementation)
         if reason is None and info.applies is not None:
-            reason = info.applies(self.job.meta, values, references)
+            reason = self._asked(info.applies, params=values, references=references)
         if reason is not None:
             return replace(planned, references=references, action=SKIP, reason=reason)
         wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
         calls = tuple(self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in info.calls)
         return replace(planned, references=references, wrappers=wrappers, calls=calls, action=RUN)
+
+    def _asked(self, applies: Callable[..., str | None], **offered: Any) -> str | None:
+        """Ask an implementation whether it applies, with the arguments that it wants."""
+        offered |= {"meta": self.job.meta, "members": self.job.inputs}
+        return applies(**{name: offered[name] for name in inspect.signature(applies).parameters})
 
     def _references(self, entry: Step, implementation: Implementation) -> tuple[dict[str, Any], str | None]:
         """Resolve the references of a step; return them with a reason to skip, if their absence is one."""

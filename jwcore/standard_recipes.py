@@ -48,7 +48,7 @@ def image2(*, where: Mapping[str, str]) -> Recipe:
     return Recipe(
         "image2",
         entries=(
-            Step("bkg_subtract", when={"members": "background"}),
+            Step("bkg_subtract"),
             Step("assign_wcs"),
             Step("flat_field"),
             Step("photom"),

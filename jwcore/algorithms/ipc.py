@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jwcore.algorithms import rows
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 
 __all__ = ["active_area", "convolve"]
@@ -80,9 +81,9 @@ def _convolve(data, i, weights, uniform, edges, x0, x1):
             for g in range(ngroups):
                 low, high = edges[band] - reach + k, edges[band + 1] + k
                 if low >= edges[0]:
-                    below[band, g, k] = data[i, g, low, x0:x1]
+                    rows.copy(below[band, g, k], data[i, g, low, x0:x1])
                 if high < edges[-1]:
-                    above[band, g, k] = data[i, g, high, x0:x1]
+                    rows.copy(above[band, g, k], data[i, g, high, x0:x1])
     for band in prange(nbands):
         window = np.zeros((ngroups, 2 * reach + 1, ncolumns + 2 * width), np.float32)
         total = np.empty(ncolumns, np.float32)
@@ -90,17 +91,17 @@ def _convolve(data, i, weights, uniform, edges, x0, x1):
         for y in range(first - reach, stop + reach):
             for g in range(ngroups):
                 # ring of rows: row y is kept at position (y - first + reach) modulo the height of the window
-                slot = window[g, (y - first + reach) % (2 * reach + 1)]
+                slot = window[g, (y - first + reach) % (2 * reach + 1), width : width + ncolumns]
                 if y < first:
-                    slot[width : width + ncolumns] = below[band, g, y - first + reach]
+                    rows.copy(slot, below[band, g, y - first + reach])
                 elif y >= stop:
-                    slot[width : width + ncolumns] = above[band, g, y - stop]
+                    rows.copy(slot, above[band, g, y - stop])
                 else:
-                    slot[width : width + ncolumns] = data[i, g, y, x0:x1]
+                    rows.copy(slot, data[i, g, y, x0:x1])
                 row = y - reach
                 if row >= first:
                     _weighted_sum(window[g], weights, 0 if uniform else row, x0, row - first + reach, total)
-                    data[i, g, row, x0:x1] = total
+                    rows.copy(data[i, g, row, x0:x1], total)
 
 
 @kernel
@@ -112,10 +113,4 @@ def _weighted_sum(window, weights, wy, x0, centre, total):
         source = window[(centre + height // 2 - j) % window.shape[0]]
         for i in range(width):
             shift = 2 * (width // 2) - i
-            _add_product(total, weights[j, i, wy, x0 : x0 + total.size], source[shift : shift + total.size])
-
-
-@kernel
-def _add_product(total, factor, row):
-    for x in range(total.size):  # in a function of its own the compiler turns it into vector code
-        total[x] += factor[x] * row[x]
+            rows.add_product(total, weights[j, i, wy, x0 : x0 + total.size], source[shift : shift + total.size])

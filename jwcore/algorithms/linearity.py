@@ -7,7 +7,7 @@ one by one and averaged again.
 
 import numpy as np
 
-from jwcore.algorithms import dq
+from jwcore.algorithms import dq, rows
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 from jwcore.algorithms.readout import frame_numbers
 
@@ -116,7 +116,8 @@ def _reads(data, groupdq, coefficients, inverse, flags, elapsed):
 def _usable_coefficients(coefficients, y, flags, forward):
     """Copy one row of coefficients; pixels without a valid correction get the identity and the flag NO_LIN_CORR."""
     order, nx = forward.shape
-    forward[:] = coefficients[:, y]
+    for k in range(order):
+        rows.copy(forward[k], coefficients[k, y])
     for x in range(nx):
         broken = forward[1, x] == 0
         for k in range(order):
@@ -130,7 +131,8 @@ def _usable_coefficients(coefficients, y, flags, forward):
 @kernel
 def _usable_inverse(inverse, y, backward):
     """Copy one row of inverse coefficients; pixels with NaN get the identity."""
-    backward[:] = inverse[:, y]
+    for k in range(backward.shape[0]):
+        rows.copy(backward[k], inverse[k, y])
     for x in range(backward.shape[1]):
         for k in range(backward.shape[0]):
             if np.isnan(backward[k, x]):
@@ -170,7 +172,7 @@ def _corrected(forward, measured, flags, result):
     """Apply the polynomial to one row, except where it is saturated."""
     linear = np.empty(measured.size, np.float32)
     _polynomial(forward, measured, linear)
-    result[:] = measured
+    rows.copy(result, measured)
     _keep_saturated(linear, flags, result)
 
 
@@ -183,26 +185,23 @@ def _correct_average(forward, backward, start, slope, elapsed, flags, row):
     shift = row.copy()
     share = np.float32(1 / nframes)
     for k in range(nframes):
-        linear[:] = start
-        _add_scaled(linear, slope, elapsed[k])
+        rows.copy(linear, start)
+        rows.add_scaled(linear, slope, elapsed[k])
         _polynomial(backward, linear, reads[k])
-        _add_scaled(shift, reads[k], -share)
+        rows.add_scaled(shift, reads[k], -share)
     mean = np.zeros(nx, np.float32)
     for k in range(nframes):
-        _add_scaled(reads[k], shift, np.float32(1))
+        rows.add_scaled(reads[k], shift, np.float32(1))
         _polynomial(forward, reads[k], linear)
-        _add_scaled(mean, linear, share)
+        rows.add_scaled(mean, linear, share)
     _keep_saturated(mean, flags, row)
-
-
-# Loops over the columns of one row stand in functions of their own, so that the compiler turns them into vector code.
 
 
 @kernel
 def _polynomial(coefficients, values, result):
     """Evaluate one polynomial per column by Horner's rule; ``result`` must not be ``values``."""
     order = coefficients.shape[0]
-    result[:] = coefficients[order - 1]
+    rows.copy(result, coefficients[order - 1])
     for k in range(order - 2, -1, -1):
         _horner(result, values, coefficients[k])
 
@@ -217,12 +216,6 @@ def _horner(result, values, term):
 def _count_unsaturated(count, flags):
     for x in range(count.size):
         count[x] += np.int16(1) if flags[x] & np.uint8(dq.SATURATED) == 0 else np.int16(0)
-
-
-@kernel
-def _add_scaled(total, row, factor):
-    for x in range(total.size):
-        total[x] += factor * row[x]
 
 
 @kernel

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms import rows
+from jwcore.algorithms._numba import parallel_kernel, prange
 
 __all__ = ["add_scaled", "subtract_from_nonzero", "subtract_plane"]
 
@@ -20,17 +21,10 @@ def subtract_plane(data, plane, start, stop):
     start, stop : int
         Range of groups.
     """
-    ny, nx = plane.shape
-    for y in prange(ny):
-        offset = np.empty(nx, np.float32)
-        for x in range(nx):
-            value = plane[y, x]
-            offset[x] = np.float32(0) if np.isnan(value) else value
+    for y in prange(plane.shape[0]):
         for i in range(data.shape[0]):
             for g in range(start, stop):
-                row = data[i, g, y]
-                for x in range(nx):
-                    row[x] -= offset[x]
+                rows.add_scaled_known(data[i, g, y], plane[y], np.float32(-1))
 
 
 @parallel_kernel
@@ -58,11 +52,4 @@ def subtract_from_nonzero(frames, plane):
 def add_scaled(total, plane, weight):
     """Add ``weight * plane`` to ``total`` in place; both float32 (ny, nx), NaN in ``plane`` counts as zero."""
     for y in prange(plane.shape[0]):
-        _add_scaled_row(total[y], plane[y], np.float32(weight))
-
-
-@kernel
-def _add_scaled_row(total, row, weight):
-    for x in range(total.size):  # choosing between loaded values is a vector select
-        value, before = row[x], total[x]
-        total[x] = before if np.isnan(value) else before + weight * value
+        rows.add_scaled_known(total[y], plane[y], np.float32(weight))

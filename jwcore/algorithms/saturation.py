@@ -7,7 +7,7 @@ number, and one pass over the ramp is enough.
 
 import numpy as np
 
-from jwcore.algorithms import dq
+from jwcore.algorithms import dq, rows
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 from jwcore.algorithms.readout import frame_numbers
 
@@ -115,7 +115,7 @@ def zero_saturated_frames(frames: np.ndarray, *, level: np.ndarray, grow: int = 
 @parallel_kernel
 def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
     nints, ngroups, ny, nx = data.shape
-    averaged = partial.min() < 1
+    averaged = rows.smallest(partial) < 1
     first = np.empty((ny, nx), np.int16)
     partly = np.empty((ny if averaged else 0, nx), np.int16)
     saturated = 0
@@ -153,15 +153,12 @@ def _zero(frames, level, grow):
                 row[x] = np.float32(0) if grown[x] == 0 or value <= 0 else value
 
 
-# Loops over the columns of one row stand in functions of their own, and choose between values loaded beforehand: so the
-# compiler turns them into vector code, several times faster than what it makes of the same loops inside a nest.
-
-
 @kernel
 def _first_saturated(data, level, i, y, first):
     """Find the first group at or above the level for one row; ``ngroups`` where there is none."""
     ngroups, nx = data.shape[1], data.shape[3]
-    group = np.full(nx, ngroups, np.float32)  # as wide as the data, so that both share vector lanes
+    group = np.empty(nx, np.float32)  # as wide as the data, so that both share vector lanes
+    group[:] = ngroups
     for g in range(ngroups - 1, -1, -1):
         _set_where_reached(group, data[i, g, y], level[y], np.float32(g))
     for x in range(nx):
@@ -178,19 +175,12 @@ def _set_where_reached(target, row, limit, value):
 @kernel
 def _flag_floor(data, groupdq, i, y):
     """Flag values at the converter's floor; the flags of rows without any, nearly all, are not even read."""
-    lowest = np.full(data.shape[3], np.inf, np.float32)
-    for g in range(data.shape[1]):
-        _lower(lowest, data[i, g, y])
-    if (lowest <= 0).any():
+    lowest = data[i, 0, y].copy()
+    for g in range(1, data.shape[1]):
+        rows.lower(lowest, data[i, g, y])
+    if rows.smallest(lowest) <= 0:
         for g in range(data.shape[1]):
             _flag_row(groupdq[i, g, y], data[i, g, y], np.float32(0), np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE))
-
-
-@kernel
-def _lower(lowest, row):
-    for x in range(lowest.size):
-        value, low = row[x], lowest[x]
-        lowest[x] = value if value < low else low
 
 
 @kernel
@@ -204,21 +194,25 @@ def _flag_row(flags, row, limit, flag):
 def _box_minimum(first, y, grow, never, grown):
     """Take the minimum of ``first`` over a square box around every pixel of one row, cut at the edges."""
     ny, nx = first.shape
-    lowest = np.full(nx + 2 * grow, never, np.int16)
+    lowest = np.empty(nx + 2 * grow, np.int16)
+    lowest[:] = never
     for k in range(max(0, y - grow), min(ny, y + grow + 1)):
-        _lower(lowest[grow : grow + nx], first[k])
-    grown[:] = lowest[:nx]
+        rows.lower(lowest[grow : grow + nx], first[k])
+    rows.copy(grown, lowest)
     for k in range(1, 2 * grow + 1):
-        _lower(grown, lowest[k : k + nx])
+        rows.lower(grown, lowest[k : k + nx])
 
 
 @kernel
 def _flag_from(groupdq, i, y, grown):
     """Flag one row from the first saturated group on and count its saturated pixels."""
     ngroups = groupdq.shape[1]
-    for g in range(grown.min(), ngroups):
+    for g in range(rows.smallest(grown), ngroups):
         _flag_row(groupdq[i, g, y], grown, np.int16(g), np.uint8(dq.SATURATED))
-    return (grown < ngroups).sum()
+    count = 0
+    for x in range(grown.size):
+        count += grown[x] < ngroups
+    return count
 
 
 @kernel

@@ -18,7 +18,7 @@ def command(output_dir: str, *, seed: int) -> None:
     from jwcore.planner import plan
     from jwcore.report.demo import demo_page
     from jwcore.runner import run_plan
-    from jwcore.synth import compare_catalog, simulate
+    from jwcore.synth import compare_catalog, footprint_of, simulate
 
     start_logging()
     folder = Path(output_dir)
@@ -32,8 +32,9 @@ def command(output_dir: str, *, seed: int) -> None:
     result = run_plan(planned, progress=progress)
     reduced = time.perf_counter() - started
     mosaic = next(path for path in result.paths() if path.name.endswith("_i2d.fits") and planned.nodes[-1].base in path.name)
-    comparison = compare_catalog(made.truth_catalog, Path(str(mosaic).replace("_i2d.fits", "_cat.ecsv")), mosaic=mosaic)
-    _print(comparison)
+    catalog = Path(str(mosaic).replace("_i2d.fits", "_cat.ecsv"))
+    comparison = compare_catalog(catalog, made.truth_catalog, footprint=footprint_of(mosaic))
+    click.echo(f"\nrecovered against injected\n{comparison}")
     page = demo_page(
         folder, mosaic=mosaic, raw=made.uncals[0], calibrated=_first_cal(result), comparison=comparison,
         seconds={"simulate": simulated, "reduce": reduced}, plan=str(planned),
@@ -43,9 +44,3 @@ def command(output_dir: str, *, seed: int) -> None:
 
 def _first_cal(result: Any) -> Path:
     return next(path for path in result.paths() if path.name.endswith("_cal.fits"))
-
-
-def _print(comparison: Any) -> None:
-    click.echo("\nrecovered against injected")
-    for name, value in comparison.rows():
-        click.echo(f"  {name:<44} {value}")

@@ -41,7 +41,8 @@ def demo_page(
     page.heading("One exposure, before and after")
     page.picture(_before_after(raw, calibrated), "Last raw group (DN) and calibrated image (MJy/sr); cosmic rays and bad pixels are grey.")
     page.heading("Recovered against injected")
-    page.table(("", "value"), comparison.rows())
+    page.table(("", "value"), _figures(comparison))
+    page.table(("magnitude (AB)", "found"), [(name, f"{share:.0%}") for name, share in comparison.completeness.items()])
     page.picture(_residuals(comparison), "Flux ratio and position residuals of matched stars.")
     page.heading("What ran")
     page.verbatim(plan)
@@ -55,12 +56,25 @@ def _before_after(raw: Path, calibrated: Path) -> bytes:
     return pictures.images([before[window], after[window]], ["raw, last group", "calibrated"], size=5.5)
 
 
+def _figures(comparison: Any) -> list[tuple[str, str]]:
+    """Put the comparison into words and figures."""
+    return [
+        ("sources injected in the field", f"{comparison.injected}"),
+        ("recovered", f"{comparison.recovered}"),
+        ("detections without an injected source", f"{comparison.spurious}"),
+        ("flux of bright stars, recovered / injected", f"{comparison.flux_ratio:.4f} ± {comparison.flux_scatter:.4f}"),
+        ("position of bright stars, rms per axis", f"{comparison.position_rms:.2f} mas"),
+        ("common shift of the field (injected pointing error)", f"{comparison.shift[0]:+.1f}, {comparison.shift[1]:+.1f} mas"),
+    ]
+
+
 def _residuals(comparison: Any) -> bytes:
+    pairs = comparison.pairs[comparison.pairs["type"] == "star"]
     return pictures.scatter(
         [
-            {"x": comparison.injected_flux, "y": comparison.flux_ratio, "logx": True, "line": 1.0, "ylim": (0.8, 1.2),
-             "xlabel": "injected flux (μJy)", "ylabel": "recovered / injected", "title": "flux of isolated stars"},
-            {"x": comparison.dx_mas, "y": comparison.dy_mas, "xlabel": "ΔRA cos Dec (mas)", "ylabel": "ΔDec (mas)",
-             "title": "position"},
+            {"x": pairs["flux_ujy"], "y": pairs["recovered_ujy"] / pairs["flux_ujy"], "logx": True, "line": 1.0,
+             "ylim": (0.8, 1.2), "xlabel": "injected flux (μJy)", "ylabel": "recovered / injected", "title": "flux of stars"},
+            {"x": pairs["dra"], "y": pairs["ddec"], "xlabel": "ΔRA cos Dec (mas)", "ylabel": "ΔDec (mas)",
+             "title": "position of stars"},
         ]
     )  # fmt: skip

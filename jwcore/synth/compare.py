@@ -163,6 +163,7 @@ def _summary(
     magnitude = np.floor(catalog["abmag"])
     completeness = {f"{int(m)}-{int(m) + 1}": float(found[magnitude == m].mean()) for m in np.unique(magnitude)}
     star = (pairs["type"] == "star") & (pairs["abmag"] >= bright[0]) & (pairs["abmag"] < bright[1])
+    star &= np.isfinite(pairs["recovered_ujy"])  # pixels without a value in the aperture leave a source without flux
     ratio = pairs["recovered_ujy"][star] / pairs["flux_ujy"][star]
     return Comparison(
         pairs=pairs,

@@ -1,6 +1,6 @@
 """One synthetic exposure: what is observed, and the raw (Level 1b) and truth files of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jwcore.synth.crds_cache import CONTEXT, FOLDER
 from jwcore.synth.detector import RawExposure
 from jwcore.synth.instruments import Bandpass, Instrument, Readout
 from jwcore.synth.maps import DetectorMaps
@@ -63,7 +64,6 @@ class Observation:
     prime_aperture: str = ""
     seed: int = 1
     zeroframe: bool = False
-    extra_keywords: dict = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -93,7 +93,6 @@ class Observation:
             **self._configuration(),
             **self._timing(),
             **self._pointing(),
-            **self.extra_keywords,
         }
 
     def _identification(self) -> dict:
@@ -105,6 +104,8 @@ class Observation:
             "DATAMODL": "Level1bModel",
             "TELESCOP": "JWST",
             "SDP_VER": "synthetic",
+            "SIMCACHE": FOLDER,
+            "SIMCTX": CONTEXT,
             "TITLE": "Synthetic field",
             "PI_NAME": "Simulator",
             "CATEGORY": "CAL",
@@ -122,7 +123,7 @@ class Observation:
             "ACT_ID": "01",
             "EXPOSURE": f"{self.exposure_number:05d}",
             "BKGDTARG": False,
-            "TEMPLATE": "NIRCam Imaging" if self.instrument.name == "NIRCAM" else "Imaging",
+            "TEMPLATE": self.instrument.template,
             "VISITYPE": "PRIME_TARGETED_FIXED",
             "VSTSTART": self.start.isoformat(sep=" ", timespec="milliseconds"),
             "NEXPOSUR": self.dither[1],

@@ -152,6 +152,7 @@ class Instrument:
 
     name: str
     exp_type: str
+    template: str
     aperture_table: str
     detectors: Mapping[str, DetectorSpec]
     read_patterns: Mapping[str, ReadPattern]

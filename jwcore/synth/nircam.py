@@ -59,6 +59,7 @@ def _detector(name: str) -> DetectorSpec:
 NIRCAM = Instrument(
     name="NIRCAM",
     exp_type="NRC_IMAGE",
+    template="NIRCam Imaging",
     aperture_table="siaf_nircam.json",
     detectors={name: _detector(name) for name in _NUMBERS},
     read_patterns={name: ReadPattern(name=name, nframes=n, groupgap=gap) for name, (n, gap) in _PATTERNS.items()},

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from jwcore.synth._random import derive_key, generator
-from jwcore.synth.crds_cache import CONTEXT, FOLDER
 from jwcore.synth.detector import RawExposure, expose
 from jwcore.synth.effects import Effects
 from jwcore.synth.exposure import Observation
@@ -119,7 +118,6 @@ class Programme:
                     prime_aperture=self.maps[0].aperture.name,
                     seed=self.seed,
                     zeroframe=self.zeroframe,
-                    extra_keywords={"SIMCACHE": FOLDER, "SIMCTX": CONTEXT},
                 )
                 yield observation
             start = observation.end + timedelta(seconds=SLEW_SECONDS)

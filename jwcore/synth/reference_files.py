@@ -148,17 +148,16 @@ class ReferenceSet:
         """Write the files of every detector and the cache around them."""
         cache = CrdsCache(root=self.root, instrument=self.instrument.name)
         cache.references.mkdir(parents=True, exist_ok=True)
-        channels: dict[tuple[str, str], float] = {}
-        for detector in maps:
-            maker = ReferenceMaker(instrument=self.instrument, maps=detector)
+        makers = [ReferenceMaker(instrument=self.instrument, maps=detector) for detector in maps]
+        for maker in makers:
             self._write_detector(cache, maker, readout, bandpass)
-            spec, exp_type = detector.spec, self.instrument.exp_type
-            if (spec.channel, spec.module) not in channels:
-                channels[spec.channel, spec.module] = detector.aperture.pixel_scale
-                self._add(cache, maker, maker.filteroffset(), channel=spec.channel, module=spec.module)
-        scale = next(iter(channels.values()))
-        self._add(cache, maker, maker.apcorr(bandpasses=[(bandpass, scale, self.psf_radius)]), exp_type=exp_type)
-        self._add(cache, maker, maker.abvegaoffset(), exp_type=exp_type)
+        for maker in {m.maps.spec.module: m for m in makers}.values():
+            spec = maker.maps.spec
+            self._add(cache, maker, maker.filteroffset(), channel=spec.channel, module=spec.module)
+        first, exp_type = makers[0], self.instrument.exp_type
+        psf = (bandpass, first.maps.aperture.pixel_scale, self.psf_radius)
+        self._add(cache, first, first.apcorr(bandpasses=[psf]), exp_type=exp_type)
+        self._add(cache, first, first.abvegaoffset(), exp_type=exp_type)
         cache.write()
         return cache
 

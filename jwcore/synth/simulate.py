@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jwcore.synth.crds_cache import CONTEXT
+from jwcore.synth.crds_cache import CONTEXT, FOLDER
 from jwcore.synth.detector import RawExposure
 from jwcore.synth.effects import Effects
 from jwcore.synth.exposure import Observation, write_truth, write_uncal
@@ -190,7 +190,7 @@ def simulate(
         result.asn = _write_association(observation, result.uncals, directory)
     if with_references:
         references = ReferenceSet(
-            root=directory / "crds_cache",
+            root=directory / FOLDER,
             instrument=programme.instrument,
             inverse_linearity=inverse_linearity,
             psf_radius=programme.psf_radius,

@@ -85,7 +85,7 @@ def make_catalog(
     x, y = rng.uniform(-width / 2, width / 2, (2, number)) / 3600
     catalog["dec"] = dec + y
     catalog["ra"] = (ra + x / np.cos(np.deg2rad(catalog["dec"]))) % 360
-    catalog["abmag"] = _power_law_magnitudes(rng, number, bright, faint, 0.25)
+    catalog["abmag"] = _power_law_magnitudes(rng, number, bright, faint, 0.2)
     galaxies = catalog[:n_galaxies]
     galaxies["abmag"] = _power_law_magnitudes(rng, n_galaxies, min(bright + 4.0, faint - 1.0), faint, 0.35)
     galaxies["sersic_n"] = rng.choice([1.0, 1.5, 2.5, 4.0], n_galaxies, p=[0.5, 0.25, 0.15, 0.1])

@@ -100,6 +100,16 @@ def test_single_group_gets_the_plain_polynomial():
     np.testing.assert_array_equal(data, plain)
 
 
+def test_nan_in_the_ramp_stays_in_its_group():
+    readout = {"nframes": 2, "groupgap": 0}
+    data, truth, forward, inverse = averaged_ramp(ngroups=5, **readout)
+    data[0, 1, 1, 1] = np.nan
+    flags = np.zeros((2, 3), np.uint32)
+    correct_reads(data, np.zeros(data.shape, np.uint8), coefficients=forward, inverse=inverse, flags=flags, **readout)
+    assert np.argwhere(np.isnan(data)).tolist() == [[0, 1, 1, 1]]
+    np.testing.assert_allclose(data[:, 2:], truth[:, 2:], rtol=1e-4)
+
+
 def test_nan_in_the_inverse_still_corrects():
     readout = {"nframes": 2, "groupgap": 0}
     data, truth, forward, inverse = averaged_ramp(ngroups=4, **readout)

@@ -20,7 +20,7 @@ IMAGE3_STEPS = ("tweakreg", "skymatch", "outlier_detection")
 
 _RTOL = {
     **dict.fromkeys(RAMP_STEPS, 1e-6),
-    **dict.fromkeys(("resample", "resample2", "i2d"), 1e-4),
+    **dict.fromkeys(("resample", "resample2", "i2d", "mosaic"), 1e-4),
 }
 
 

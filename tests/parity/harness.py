@@ -121,8 +121,8 @@ class Harness:
 
     def _own_image3(self, cals: list[Path], folder: Path, scene: Scene) -> None:
         written = ours.run_recipe("image3", association(cals, self.work), self.work / "image3")
-        self.add("chain", imaging.compare_wcs("i2d", written["i2d"], folder / "resample.fits"))
-        self.meet("chain", "i2d", written["i2d"], folder / "resample.fits", scene)
+        self.add("chain", imaging.compare_wcs("mosaic", written["i2d"], folder / "resample.fits"))
+        self.meet("chain", "mosaic", written["i2d"], folder / "resample.fits", scene)
         for result in imaging.compare_catalogs(written["cat"], folder / "mosaic_cat.ecsv"):
             self.add("chain", result)
 

@@ -16,7 +16,7 @@ from astropy.table import Table
 from jwcore.algorithms import dq
 from jwcore.synth import Effects, simulate, tiny_subarray
 from jwcore.synth.compare import compare_catalog
-from jwcore.synth.crds_cache import CrdsCache
+from jwcore.synth.crds_cache import SELECTION, CrdsCache
 from jwcore.synth.sky import read_catalog
 from jwcore.synth.wcs import Attitude
 
@@ -83,10 +83,7 @@ def test_association_names_the_calibrated_files(run):
 def test_references_hold_what_the_formats_ask_for(run):
     folder = run.cache / "references/jwst/nircam"
     found = {path.name.split("_")[2] for path in folder.iterdir()}
-    assert found == set(
-        "mask saturation superbias ipc linearity dark gain readnoise flat photom area distortion filteroffset apcorr "
-        "abvegaoffset".split()
-    )
+    assert found == set(SELECTION)
     for path in folder.glob("*.fits"):
         header = fits.getheader(path)
         assert header["TELESCOP"] == "JWST"

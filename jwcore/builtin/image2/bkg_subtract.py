@@ -36,7 +36,14 @@ class BkgSubtractParams(Params):
     wfss_outlier_percent: float = param(1.0, "Pixels rejected per round (WFSS only)", unit="percent", ge=0, le=100)
 
 
-@step(stage="bkg_subtract", members=("background",), params=BkgSubtractParams, products=(PRODUCT,))
+def no_background(members: Mapping[str, Any], params: BkgSubtractParams) -> str | None:
+    """Give the reason not to run, or None."""
+    return None if "background" in members or params.bkg_list else "there are no background exposures"
+
+
+@step(
+    stage="bkg_subtract", members=("background",), params=BkgSubtractParams, products=(PRODUCT,), applies=no_background
+)
 def bkg_subtract(
     exposure: Image | Cube, members: Mapping[str, Any], params: BkgSubtractParams, context: Context
 ) -> Image | Cube:

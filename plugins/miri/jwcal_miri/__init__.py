@@ -50,7 +50,6 @@ def jwcal_detectors():
             shape=(1024, 1032),
             readout="mid-infrared",
             reference_pixels=(4, 4, 0, 0),
-            wcs_margins=(4, 4, 0, 0),
         )
         for name in ("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG")
     ]
