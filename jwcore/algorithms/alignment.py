@@ -1,8 +1,7 @@
-"""Alignment of images on the sky by their sources: matching, linear fit in a tangent plane, correction of the gWCS.
+"""Alignment of images on the sky by their sources: which images are fitted to what, and whether a fit is believed.
 
-Matching (`tweakwcs.XYXYMatch`), the clipped linear fit (`tweakwcs.linearfit`) and the correction of the gWCS
-(`tweakwcs.JWSTWCSCorrector`) are those of tweakwcs. What is decided here is which images are fitted to what, in which
-order, and whether a fit is to be believed. The WCSes that come in are never changed; the outcome is in `AlignImage.wcs`.
+Matching, the clipped linear fit and the correction of the gWCS are those of tweakwcs. The WCSes that come in are never
+changed; the outcome is in `AlignImage.wcs`.
 
 Images that share a pointing (all detectors of one exposure) form a group and get one common correction: a point X in
 the tangent plane (arcsec) becomes A X + shift, where A is the identity, a rotation, a rotation with a scale, or any
@@ -18,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jwcore.algorithms.tangent_fit import AlignSettings, Fit, fit_positions, match_sources
+
 __all__ = [
     "AlignImage",
     "AlignSettings",
@@ -30,56 +31,10 @@ __all__ = [
 ]
 
 Group = Sequence["AlignImage"]
-MINIMUM = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
-"""Matches without which a fit geometry is undetermined."""
 
 
 class AlignmentError(ValueError):
     """The images cannot be aligned; none was changed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignSettings:
-    """How sources are matched and fitted.
-
-    Attributes
-    ----------
-    searchrad : float
-        Largest offset that the two-dimensional histogram looks for, arcsec.
-    use2dhist : bool
-        Find the initial offset with that histogram.
-    xoffset, yoffset : float
-        Initial offset without it, arcsec.
-    tolerance : float
-        Largest distance of matched sources, arcsec.
-    separation : float
-        Sources closer to each other than this are not matched, arcsec.
-    minobj : int
-        Fewest matches for a fit.
-    fitgeom : {"shift", "rshift", "rscale", "general"}
-        Shift; with rotation; with rotation and scale; any linear transformation.
-    nclip : int
-        Iterations of clipping at most.
-    sigma : float
-        Clip matches with residuals above so many rms residuals.
-    """
-
-    searchrad: float = 2.0
-    use2dhist: bool = True
-    xoffset: float = 0.0
-    yoffset: float = 0.0
-    tolerance: float = 0.7
-    separation: float = 1.0
-    minobj: int = 15
-    fitgeom: str = "rshift"
-    nclip: int = 3
-    sigma: float = 3.0
-
-    @property
-    def largest_shift(self) -> float:
-        """Displacement of an image (arcsec) beyond which a fit is not to be believed."""
-        reach = self.searchrad if self.use2dhist else max(abs(self.xoffset), abs(self.yoffset))
-        return 2.0 * (reach + self.tolerance)
 
 
 @dataclass(frozen=True)
@@ -104,31 +59,6 @@ class Positions:
         if any(part.weight is not None for part in parts):
             weight = np.concatenate([np.ones(len(p)) if p.weight is None else p.weight for p in parts])
         return Positions(np.concatenate([p.ra for p in parts]), np.concatenate([p.dec for p in parts]), weight)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Outcome of the fit of one group.
-
-    Attributes
-    ----------
-    matches, used : int
-        Sources that were matched, and that were left after clipping.
-    shift : tuple of float
-        Shift in the tangent plane, arcsec.
-    rotation, scale : float
-        Rotation in degrees, and scale.
-    rmse, mae : float
-        Root mean square and mean absolute residual, arcsec.
-    """
-
-    matches: int
-    used: int
-    shift: tuple[float, float]
-    rotation: float
-    scale: float
-    rmse: float
-    mae: float
 
 
 @dataclass(eq=False)
@@ -192,10 +122,10 @@ class AlignImage:
 
         return footprint(self.wcs)
 
-    def correct(self, matrix: NDArray[np.float64], shift: NDArray[np.float64], plane: Any) -> None:
-        """Put a correction, given in the tangent plane of another corrector, into the WCS."""
+    def correct(self, fit: Fit, plane: Any) -> None:
+        """Put a correction, given in the tangent plane of some corrector, into the WCS."""
         own = plane is self.corrector
-        self.corrector.set_correction(matrix, shift, ref_tpwcs=None if own else plane)
+        self.corrector.set_correction(fit.matrix, fit.shift, ref_tpwcs=None if own else plane)
         self.wcs, self.corrected = self.corrector.wcs, True
 
 
@@ -300,71 +230,33 @@ def _fit_group(group: Group, reference: Positions, settings: AlignSettings) -> P
     Positions or None
         Its sources that have no counterpart, at their corrected places; None when there was no fit.
     """
-    from tweakwcs.linearfit import iter_linear_fit
-
     plane = group[0].corrector
     sources = _group_positions(group)
     in_plane = np.transpose(plane.world_to_tanp(sources.ra, sources.dec))
     reference_in_plane = np.transpose(plane.world_to_tanp(reference.ra, reference.dec))
-    matched_reference, matched = _match(reference_in_plane, in_plane, plane, settings)
-    if len(matched) < max(settings.minobj, MINIMUM[settings.fitgeom]):
-        _mark(group, f"{len(matched)} matches, {settings.minobj} needed")
+    paired, matched = match_sources(reference_in_plane, in_plane, pixel=_pixel(plane), settings=settings)
+    if len(matched) < settings.fewest:
+        _mark(group, f"{len(matched)} matches, {settings.fewest} needed")
         return None
-    fit = iter_linear_fit(
-        reference_in_plane[matched_reference],
+    fit = fit_positions(
+        reference_in_plane[paired],
         in_plane[matched],
-        None if reference.weight is None else reference.weight[matched_reference],
-        None if sources.weight is None else sources.weight[matched],
-        fitgeom=settings.fitgeom,
-        nclip=settings.nclip,
-        sigma=(settings.sigma, "rmse"),
+        reference_weight=None if reference.weight is None else reference.weight[paired],
+        weight=None if sources.weight is None else sources.weight[matched],
+        settings=settings,
     )
-    matrix = np.asarray(fit["matrix"], dtype=np.float64)
-    shift = np.asarray(fit["shift"] + fit["center"] - matrix @ fit["center"], dtype=np.float64)
     for image in reversed(group):  # the first one carries the tangent plane: it changes last
-        image.correct(matrix, shift, plane)
-    _mark(group, "aligned", _summary(fit, shift, len(matched)))
+        image.correct(fit, plane)
+    _mark(group, "aligned", fit)
     return _group_positions(group).take(np.setdiff1d(np.arange(len(sources)), matched))
 
 
-def _match(
-    reference: NDArray[np.float64], sources: NDArray[np.float64], plane: Any, settings: AlignSettings
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair sources with reference sources, both in the tangent plane, shapes (n, 2); return their numbers."""
-    from astropy.table import Table
-    from tweakwcs import XYXYMatch
-    from tweakwcs.matchutils import MatchSourceConfusionError
-
-    match = XYXYMatch(
-        searchrad=settings.searchrad,
-        separation=settings.separation,
-        use2dhist=settings.use2dhist,
-        xoffset=settings.xoffset,
-        yoffset=settings.yoffset,
-        tolerance=settings.tolerance,
-    )
+def _pixel(plane: Any) -> float:
+    """Size of a pixel in arcsec, 1 where the distortion has no inverse."""
     try:
-        pixel = plane.tanp_center_pixel_scale
-    except NotImplementedError:  # the distortion has no inverse
-        pixel = 1.0
-    tables = [Table(points, names=("TPx", "TPy")) for points in (reference, sources)]
-    try:
-        in_reference, in_sources = match(*tables, tp_pscale=pixel, tp_units="arcsec")
-    except MatchSourceConfusionError:  # several sources within the tolerance of one: nothing can be concluded
-        in_reference = in_sources = np.empty(0)
-    return np.asarray(in_reference, dtype=np.int64), np.asarray(in_sources, dtype=np.int64)
-
-
-def _summary(fit: dict[str, Any], shift: NDArray[np.float64], matches: int) -> Fit:
-    return Fit(
-        matches=matches,
-        used=int(np.count_nonzero(fit["fitmask"])),
-        shift=(float(shift[0]), float(shift[1])),
-        rotation=float(fit["proper_rot"]),
-        scale=float(fit["<scale>"]),
-        rmse=float(fit["rmse"]),
-        mae=float(fit["mae"]),
-    )
+        return plane.tanp_center_pixel_scale
+    except NotImplementedError:
+        return 1.0
 
 
 class _Before:

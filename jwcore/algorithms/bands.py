@@ -1,7 +1,8 @@
 """Sharing the rows of an exposure among threads, for kernels that release the interpreter lock.
 
-It does the work of ``prange`` where compilation time matters: a parallel loop of numba optimises everything it calls a second and third time, which
-doubles the compilation of large kernels. Threads may also call it side by side, unlike numba's own work queue.
+It does the work of ``prange`` where compilation time matters: a parallel loop of numba optimises everything it calls
+a second and third time, which doubles the compilation of large kernels. Threads may also call it side by side, unlike
+numba's own work queue.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Cosmic-ray jumps by the two-point difference method.
 
-A charged particle lifts one difference of neighbouring groups above the others of its pixel. The size that noise allows follows from the pixel's
-median difference (photon noise) and its read noise.
+A charged particle lifts one difference of neighbouring groups above the others of its pixel. The size that noise
+allows follows from the pixel's median difference (photon noise) and its read noise.
 
 References
 ----------
@@ -71,7 +71,7 @@ def detect_jumps(
     gain: np.ndarray,
     readnoise: np.ndarray,
     nframes: int,
-    thresholds: JumpThresholds = JumpThresholds(),
+    thresholds: JumpThresholds | None = None,
     min_diffs_single_pass: int = 10,
     minimum_groups: int = 3,
     minimum_sigclip_groups: int = 100,
@@ -97,12 +97,13 @@ def detect_jumps(
     thresholds : JumpThresholds, optional
         Rejection thresholds, sigma.
     min_diffs_single_pass : int, optional
-        From this number of differences in an integration on, all differences are compared once with the pixel's median; with fewer, the
-        worst is rejected again and again.
+        From this number of differences in an integration on, all differences are compared once with the pixel's
+        median; with fewer, the worst is rejected again and again.
     minimum_groups : int, optional
         Fewest usable groups in an integration.
     minimum_sigclip_groups : int, optional
-        From this number of integrations (``only_use_ints``) or of usable groups in all on, a sigma clip over them takes the place of both.
+        From this number of integrations (``only_use_ints``) or of usable groups in all on, a sigma clip over them
+        takes the place of both.
     only_use_ints : bool, optional
         Clip each difference over integrations, or all differences of the exposure together.
     neighbour_limits : (float, float) or None, optional
@@ -116,6 +117,7 @@ def detect_jumps(
         Number of jumps, and what was used.
     """
     ny = data.shape[2]
+    thresholds = thresholds or JumpThresholds()
     usable = usable_groups(groupdq)
     pairs = usable_differences(usable)
     unusable_count = int(np.count_nonzero(~usable))
@@ -129,18 +131,41 @@ def detect_jumps(
         method = "sigma clip"
         for subset in _split_by_group(pairs) if only_use_ints else [pairs]:
             network = sorting_network(len(subset))
-            over_rows(jump_detection.detect_clipped, ny, data, groupdq, gain, subset, network, thresholds.four_or_more, _block(subset))
+            over_rows(
+                jump_detection.detect_clipped,
+                ny,
+                data,
+                groupdq,
+                gain,
+                subset,
+                network,
+                thresholds.four_or_more,
+                _block(subset),
+            )
         jump_growth.reset_flooded_groups(groupdq)
     elif fewest - 1 >= min_diffs_single_pass:
         method = "single pass"
         threshold = np.float32(thresholds.four_or_more)
         network = median_network(len(pairs))
-        over_rows(jump_detection.detect_single_pass, ny, data, groupdq, gain, variance, pairs, network, threshold, _block(pairs))
+        over_rows(
+            jump_detection.detect_single_pass,
+            ny,
+            data,
+            groupdq,
+            gain,
+            variance,
+            pairs,
+            network,
+            threshold,
+            _block(pairs),
+        )
     else:
         method = "iterative"
         limits = np.array([np.inf, np.inf, thresholds.two, thresholds.three, thresholds.four_or_more], np.float32)
         network = sorting_network(len(pairs))
-        over_rows(jump_detection.detect_iterative, ny, data, groupdq, gain, variance, pairs, network, limits, _block(pairs))
+        over_rows(
+            jump_detection.detect_iterative, ny, data, groupdq, gain, variance, pairs, network, limits, _block(pairs)
+        )
 
     spread_limits = np.array(neighbour_limits or (np.inf, np.inf), np.float32)
     spread = np.zeros((data.shape[0], (data.shape[1] + 6) // 8, *data.shape[2:]), np.uint8)

@@ -1,11 +1,13 @@
 """Kernels that find cosmic-ray jumps in ramps by the differences of neighbouring groups.
 
-All kernels work on one row at a time in blocks of columns. The expensive part, sorting the differences of each pixel, runs over the block with
-packed instructions; a test with a small safety margin then picks the few pixels that can hold a jump, and only those go through the
-exact definition. The margin covers rounding, so the flags are those of the exact definition everywhere.
+All kernels work on one row at a time in blocks of columns. The expensive part, sorting the differences of each pixel,
+runs over the block with packed instructions; a test with a small safety margin then picks the few pixels that can
+hold a jump, and only those go through the exact definition. The margin covers rounding, so the flags are those of the
+exact definition everywhere.
 
-Shapes and units: ramp (nints, ngroups, ny, nx) in DN; gain (ny, nx) in electron/DN; variance (ny, nx) is the read-noise variance of a
-difference in electron^2; pairs (n, 2) holds (integration, group) of the earlier group of each difference to use.
+Shapes and units: ramp (nints, ngroups, ny, nx) in DN; gain (ny, nx) in electron/DN; variance (ny, nx) is the
+read-noise variance of a difference in electron^2; pairs (n, 2) holds (integration, group) of the earlier group of
+each difference to use.
 """
 
 import numpy as np
@@ -95,6 +97,8 @@ def _reject_extremes(ordered, column, usable, variance, thresholds):
     while high - low >= 2:
         median = _clipped_median(ordered, column, low, high)
         sigma = np.sqrt(abs(median) + variance)
+        if not sigma > 0:
+            break
         below = abs(ordered[low, column] - median) / sigma
         above = abs(ordered[high - 1, column] - median) / sigma
         worst = max(below, above)
@@ -131,8 +135,9 @@ def detect_iterative(first, last, ramp, groupdq, gain, variance, pairs, network,
     """
     Flag jumps by repeated rejection of the worst magnitude of difference, all integrations of a pixel together.
 
-    With n magnitudes a left, mu is their median without the largest (n >= 4), their median (n = 3) or their minimum (n = 2). The magnitude(s) of the
-    largest ratio abs(a - mu) / sqrt(abs(mu) + variance) are rejected when it exceeds the threshold for n; then the rest is looked at again.
+    With n magnitudes a left, mu is their median without the largest (n >= 4), their median (n = 3) or their minimum
+    (n = 2). The magnitude(s) of the largest ratio abs(a - mu) / sqrt(abs(mu) + variance) are rejected when it exceeds
+    the threshold for n; then the rest is looked at again.
 
     Parameters
     ----------
@@ -186,7 +191,10 @@ def detect_iterative(first, last, ramp, groupdq, gain, variance, pairs, network,
 @kernel
 def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, network, threshold, block):
     """
-    Flag jumps where abs(d - m) / sqrt(abs(m) + variance) exceeds the threshold; m is the median difference of the pixel.
+    Flag jumps by one comparison of all differences with their median.
+
+    A difference d is a jump where abs(d - m) / sqrt(abs(m) + variance) exceeds the threshold; m is the median of the
+    pixel, all integrations together.
 
     Parameters
     ----------
@@ -262,7 +270,9 @@ def _clip_bounds(ordered, column, usable, threshold):
 @kernel
 def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, block):
     """
-    Flag the differences that a sigma clip over all given pairs rejects (median centre, standard deviation, at most five passes).
+    Flag the differences that a sigma clip over all given pairs rejects.
+
+    The clip is about the median, in standard deviations, with at most five passes.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Kernels that follow jump detection: flags for the neighbours of a jump and for the groups after a bright one.
 
-Shapes and units as in `jwcore.algorithms.jump_detection`. ``spread`` holds one bit for every group but the first: bit ``j % 8`` of
-``spread[integration, j // 8, y, x]`` says that the jump in group ``j + 1`` is handed on to the pixel's neighbours.
+Shapes and units as in `jwcore.algorithms.jump_detection`. ``spread`` holds one bit for every group but the first: bit
+``j % 8`` of ``spread[integration, j // 8, y, x]`` says that the jump in group ``j + 1`` is handed on to the pixel's
+neighbours.
 """
 
 import numpy as np

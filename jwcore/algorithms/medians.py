@@ -1,8 +1,9 @@
 """Medians and sorting of many short samples side by side.
 
-A detector ramp asks for the median of a few differences in each of millions of pixels. Sorting the samples of one pixel after
-the other costs a mispredicted branch per comparison. A *sorting network* is a fixed list of compare-and-exchange operations, the same
-for every pixel, so that it can run over whole blocks of columns at once with packed minimum and maximum instructions.
+A detector ramp asks for the median of a few differences in each of millions of pixels. Sorting the samples of one
+pixel after the other costs a mispredicted branch per comparison. A *sorting network* is a fixed list of
+compare-and-exchange operations, the same for every pixel, so that it can run over whole blocks of columns at once
+with packed minimum and maximum instructions.
 
 Samples are laid out as ``block[sample, column]``.
 
@@ -108,8 +109,8 @@ def median_columns(block, network, width, unusable, median):
     """
     Find the median of the usable samples of each column.
 
-    Unusable samples must have been replaced by +infinity and -infinity in turn, beginning with +infinity. They then cancel about the centre, and
-    the median sits in the two central ranks, whatever their number.
+    Unusable samples must have been replaced by +infinity and -infinity in turn, beginning with +infinity. They then
+    cancel about the centre, and the median sits in the two central ranks, whatever their number.
 
     Parameters
     ----------

@@ -36,8 +36,8 @@ def mean_position(ra: ArrayLike, dec: ArrayLike) -> tuple[float, float]:
 def follow_target(wcs: Any, *, target: tuple[float, float], mean: tuple[float, float]) -> Any:
     """Add a frame in which the target lies at its mean position.
 
-    The sky is turned by ``Rz(RA_m) Ry(Dec_t - Dec_m) Rz(-RA_t)``, which takes the target to the mean position, keeps north
-    up there and, other than shifts of RA and Dec, keeps angles and distances. Further world axes pass unchanged.
+    The sky is turned by ``Rz(RA_m) Ry(Dec_t - Dec_m) Rz(-RA_t)``, which takes the target to the mean position, keeps
+    north up there and, other than shifts of RA and Dec, keeps angles and distances. Further world axes pass unchanged.
 
     Parameters
     ----------

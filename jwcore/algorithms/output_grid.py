@@ -8,6 +8,7 @@ so that little is rotated.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,19 @@ class OutputGrid:
     def pixel_area(self) -> float:
         """Area of an output pixel in steradians."""
         return math.radians(self.pixel_scale / ARCSEC) ** 2
+
+    @cached_property
+    def _inverse(self) -> Any:
+        return self.wcs.backward_transform  # costly to derive, and every exposure needs it
+
+    def to_pixels(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pixel coordinates (x, y) of sky positions in degrees, also outside the grid."""
+        return self._inverse(ra, dec, with_bounding_box=False)
+
+    def to_sky(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return right ascension in [0, 360) and declination of pixels in degrees, also outside the grid."""
+        ra, dec = self.wcs(x, y, with_bounding_box=False)
+        return np.mod(ra, 360.0), dec
 
 
 def fiducial_point(vertices: np.ndarray) -> tuple[float, float]:
@@ -214,8 +228,8 @@ def grid_from_footprints(
     vertices = np.concatenate([np.asarray(f, dtype=float) for f in footprints])
     crval = crval or fiducial_point(vertices)
     plane, _ = _tan_grid(crpix=(0.0, 0.0), crval=crval, scale=scale, pc=pc, shape=(2, 2))
-    places = [np.stack(plane.invert(*np.asarray(f, dtype=float).T, with_bounding_box=False), axis=1) for f in footprints]
-    every = np.concatenate(places)
+    every = np.stack(plane.invert(*vertices.T, with_bounding_box=False), axis=1)
+    places = np.split(every, np.cumsum([len(f) for f in footprints])[:-1])
     if crpix is None:
         crpix = (float(-every[:, 0].min()), float(-every[:, 1].min()))
     if shape is None:
@@ -249,8 +263,8 @@ def grid_from_file(path: str | Path, *, input_scale: float) -> OutputGrid:
     Parameters
     ----------
     path : str or Path
-        File whose tree has the key ``wcs`` and optionally ``pixel_area`` (sr), ``pixel_scale`` (arcsec), ``pixel_shape``
-        (nx, ny), ``array_shape`` (ny, nx) and ``bounding_box``.
+        File whose tree has the key ``wcs`` and optionally ``pixel_area`` (sr or arcsec2), ``pixel_scale`` (arcsec),
+        ``pixel_shape`` (nx, ny), ``array_shape`` (ny, nx) and ``bounding_box``, which win over those of the WCS.
     input_scale : float
         Pixel scale of the exposures in arcsec.
 
@@ -275,12 +289,17 @@ def grid_from_file(path: str | Path, *, input_scale: float) -> OutputGrid:
             wcs.bounding_box = tuple(map(tuple, box))
         scale = tree.get("pixel_scale")
         if scale is None and tree.get("pixel_area") is not None:
-            scale = math.degrees(math.sqrt(tree["pixel_area"])) * ARCSEC
+            scale = _side(tree["pixel_area"])
     if shape is None:
         raise ValueError(f"{path}: the size of the grid is missing; give 'array_shape' or a bounding box")
     scale = float(scale or mean_pixel_scale(wcs, shape=shape))
     grid = OutputGrid(wcs, shape, scale, scale / input_scale, {})
     return replace(grid, keywords=_keywords_of(wcs))
+
+
+def _side(area: float) -> float:
+    """Side in arcsec of a pixel whose area is given in steradians or in square arcsec: they differ by 10^10."""
+    return math.degrees(math.sqrt(area)) * ARCSEC if area < 1e-8 else math.sqrt(area)
 
 
 def _shape_in(tree: dict, wcs: Any) -> tuple[int, int] | None:

@@ -73,13 +73,14 @@ def fit_ramps(
     firstgroup, lastgroup : int, optional
         First and last group (0-based) to use. Ignored unless firstgroup < lastgroup.
     trim_unusable : bool, optional
-        Leave out leading groups, and one trailing group, that are DO_NOT_USE everywhere (mid-infrared detectors), so that their flags do not count.
+        Leave out leading groups, and one trailing group, that are DO_NOT_USE everywhere (mid-infrared detectors), so
+        that their flags do not count.
 
     Returns
     -------
     RampFit
-        Rates in DN/s; NaN and DO_NOT_USE where a ramp cannot be fitted. With a single integration, both parts share the arrays of slope, flags and
-        partial variances.
+        Rates in DN/s; NaN and DO_NOT_USE where a ramp cannot be fitted. With a single integration, both parts share
+        the arrays of slope, flags and partial variances.
     """
     ngroups = data.shape[1]
     usable = usable_groups(groupdq) & _inside(ngroups, firstgroup, lastgroup)

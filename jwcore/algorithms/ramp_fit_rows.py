@@ -1,10 +1,11 @@
 """Kernel that fits all ramps of an exposure, row by row.
 
-Undisturbed ramps, by far the most, are fitted in blocks of columns: their weighted slope is a fixed linear combination of differences. Disturbed ramps
-go through the exact code of `jwcore.algorithms.ramp_fit_segments`. Median rates come from a sorting network for all ramps.
+Undisturbed ramps, by far the most, are fitted in blocks of columns: their weighted slope is a fixed linear
+combination of differences. Disturbed ramps go through the exact code of `jwcore.algorithms.ramp_fit_segments`. Median
+rates come from a sorting network for all ramps.
 
-The photon noise is taken from the median rate over all integrations, so each row is passed twice while it is in the cache: for rates, then for
-variances and disturbed ramps.
+The photon noise is taken from the median rate over all integrations, so each row is passed twice while it is in the
+cache: for rates, then for variances and disturbed ramps.
 """
 
 from typing import NamedTuple
@@ -228,8 +229,8 @@ def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, colum
     usable : bool
         False for a single good group, if such ramps are to be given up.
     time : float
-        Exposure time (s) of a single group: the mean time of its frames if it is the first of the integration, that of one frame if the zero frame
-        takes its place, else the group time.
+        Exposure time (s) of a single group: the mean time of its frames if it is the first of the integration, that
+        of one frame if the zero frame takes its place, else the group time.
     """
     good = 0
     for group in range(values.size):
@@ -267,13 +268,24 @@ def _rates_of_row(ramps, times, tables, integration, block, plain, medians, rate
         if stop - first > 1:
             low, high = ramps.data[first, start:end], ramps.data[stop - 1, start:end]
             steps = block.steps[: stop - first - 1]
-            _fit_block(steps, low, high, ramps.gain[start:end], ramps.noise[start:end], tables.coefficients[choice], network, block)
+            _fit_block(
+                steps,
+                low,
+                high,
+                ramps.gain[start:end],
+                ramps.noise[start:end],
+                tables.coefficients[choice],
+                network,
+                block,
+            )
         else:
             block.medians[:] = np.nan
         for column in range(end - start):
             x = start + column
             medians[x] = block.medians[column] / times.group
-            undisturbed = stop - first > 1 and block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
+            undisturbed = (
+                stop - first > 1 and block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
+            )
             sound = ramps.pixeldq[x] & _PIXEL_DO_NOT_USE == 0 and ramps.gain[x] > 0 and ramps.noise[x] > 0
             plain[x] = undisturbed and sound and block.outside[column] & _SATURATED == 0
             rates.slope[x] = block.slopes[column] / times.group
@@ -289,7 +301,7 @@ def _add_median_rates(ramps, times, tables, medians, pixel, sums):
     total, count = sums.rate, sums.rates
     for column in range(medians.size):
         rate = medians[column]
-        if not rate == rate:
+        if np.isnan(rate):
             usable, time = prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags)
             if not usable or flags[0] & _UNUSABLE:
                 continue
@@ -354,7 +366,14 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
         var_rnoise = 1 / read if read > 0 else 0.0
         dq = pixeldq[column] | collected & _PROPAGATED
         if weight > 0:
-            _store(rates, column, weighted_slope / weight, 1 / information, max(flux[column], 0.0) / flux_factor, var_rnoise)
+            _store(
+                rates,
+                column,
+                weighted_slope / weight,
+                1 / information,
+                max(flux[column], 0.0) / flux_factor,
+                var_rnoise,
+            )
         else:
             dq |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
             _store(rates, column, np.nan, 0.0, 0.0, var_rnoise)
@@ -380,7 +399,9 @@ def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
         poisson = 0.0 if lost else max(flux[column], 0.0) / sums.flux_factor[column]
         variance = 0.0 if lost else poisson + 1 / weight
         var_rnoise = 1 / sums.read[column] if sums.read[column] > 0 else 0.0
-        _store(exposure, column, np.nan if lost else sums.weighted_slope[column] / weight, variance, poisson, var_rnoise)
+        _store(
+            exposure, column, np.nan if lost else sums.weighted_slope[column] / weight, variance, poisson, var_rnoise
+        )
 
 
 @kernel
@@ -401,8 +422,8 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
     block_size : int
         Number of columns handled together.
     integrations, exposure : Rates
-        Receive the results of each integration, and of the exposure. They may share memory if there is one integration: its results are equal, but for
-        ``err``, whose definitions differ.
+        Receive the results of each integration, and of the exposure. They may share memory if there is one
+        integration: its results are equal, but for ``err``, whose definitions differ.
     """
     nints, _, _, nx = ramps.data.shape
     ngroups = tables.kept_flags.size
@@ -415,7 +436,9 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
         np.empty(block_size, np.float32),
         np.empty(block_size, np.float32),
     )
-    pixel = _Pixel(np.empty(ngroups), np.empty(ngroups, np.uint8), np.empty(ngroups, np.int64), np.empty(ngroups, np.int64))
+    pixel = _Pixel(
+        np.empty(ngroups), np.empty(ngroups, np.uint8), np.empty(ngroups, np.int64), np.empty(ngroups, np.int64)
+    )
     sums = _Sums(np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx))
     plain = np.empty((nints, nx), np.bool_)
     medians = np.empty(nx, np.float32)
@@ -424,15 +447,30 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
         for total in sums:
             total[:] = 0
         for integration in range(nints):
-            source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
+            source, result = (
+                _row_of_ramps(ramps, tables.window, integration, row),
+                _row_of_rates(integrations, integration, row),
+            )
             _rates_of_row(source, times, tables, integration, block, plain[integration], medians, result)
             _add_median_rates(source, times, tables, medians, pixel, sums)
         for column in range(nx):
-            flux[column] = max(sums.rate[column] / max(sums.rates[column], 1.0), 0.0) + ramps.dark[row % ramps.dark.shape[0], column]
+            flux[column] = (
+                max(sums.rate[column] / max(sums.rates[column], 1.0), 0.0)
+                + ramps.dark[row % ramps.dark.shape[0], column]
+            )
         for integration in range(nints):
-            source, result = _row_of_ramps(ramps, tables.window, integration, row), _row_of_rates(integrations, integration, row)
+            source, result = (
+                _row_of_ramps(ramps, tables.window, integration, row),
+                _row_of_rates(integrations, integration, row),
+            )
             length = tables.hull[integration, 1] - tables.hull[integration, 0]
             _finish_plain(source, times, length, plain[integration], flux, sums, result)
             _fit_disturbed(source, times, tables, plain[integration], flux, pixel, sums, result)
-        target = Rates(exposure.slope[row], exposure.err[row], exposure.dq[row], exposure.var_poisson[row], exposure.var_rnoise[row])
+        target = Rates(
+            exposure.slope[row],
+            exposure.err[row],
+            exposure.dq[row],
+            exposure.var_poisson[row],
+            exposure.var_rnoise[row],
+        )
         _combine_row(ramps.pixeldq[row], row, flux, sums, integrations, target)

@@ -1,7 +1,7 @@
 """Exact fit of one ramp: segments between jumps, weighted line fits and their variances, in double precision.
 
-A ramp is split at its jumps and bad groups into *segments*; each is fitted by a line of its own. All that is asked of the segments of a ramp
-is in four sums, so segments are never stored:
+A ramp is split at its jumps and bad groups into *segments*; each is fitted by a line of its own. All that is asked of
+the segments of a ramp is in four sums, so segments are never stored:
 
 ============================================  ============================================================
 sum over segments                             use
@@ -111,8 +111,8 @@ def find_segments(flags, starts, stops):
     """
     Split a ramp into segments of good groups.
 
-    A group that is good but for its jump begins the segment that follows it: its level is sound, only the step to it is not. Segments of a single group
-    count only where there is no longer one, and then the first alone.
+    A group that is good but for its jump begins the segment that follows it: its level is sound, only the step to it
+    is not. Segments of a single group count only where there is no longer one, and then the first alone.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 A particle crosses the thin absorber under some angle and deposits charge along its track, which diffuses a little
 before it is collected: most hits are one to four pixels, some are streaks (Giardino et al. 2019, PASP 131, 094503).
-*Snowballs* are rare round events with a saturated core of several pixels and a halo (Green et al. 2020, JWST technical
-reports).
+*Snowballs* are rare round events with a saturated core of several pixels and a halo (Regan 2024,
+JWST-STScI-008545).
 """
 
 import numpy as np

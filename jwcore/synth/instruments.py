@@ -21,13 +21,23 @@ CLOCK = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class Bandpass:
-    """A filter: pivot wavelength and width (um), end-to-end efficiency, offset of Vega magnitudes (mag, AB - Vega)."""
+    """A filter: pivot wavelength and width (um), end-to-end efficiency, offset of Vega magnitudes (mag, AB - Vega).
+
+    ``channel`` is the part of the instrument that has it; ``partner`` the filter that goes with one in the pupil wheel.
+    """
 
     name: str
     pivot: float
     width: float
+    channel: str
+    partner: str = ""
     efficiency: float = 0.45
     vega_offset: float = 0.0
+
+    @property
+    def wheels(self) -> tuple[str, str]:
+        """Values of the keywords FILTER and PUPIL."""
+        return (self.partner, self.name) if self.partner else (self.name, "CLEAR")
 
     @property
     def electrons_per_ujy(self) -> float:
@@ -148,11 +158,15 @@ class Readout:
 
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
-    """All the tables that describe one instrument in one imaging mode."""
+    """All the tables that describe one instrument in one imaging mode.
+
+    ``model_prefix`` begins the model names of its photometric reference tables.
+    """
 
     name: str
     exp_type: str
     template: str
+    model_prefix: str
     aperture_table: str
     detectors: Mapping[str, DetectorSpec]
     read_patterns: Mapping[str, ReadPattern]
@@ -164,5 +178,5 @@ class Instrument:
         return self.bandpasses[pupil if pupil in self.bandpasses else filter_name]
 
     def filters(self, channel: str) -> list[Bandpass]:
-        """Bandpasses that a channel offers; short and long channel divide at 2.4 um."""
-        return [band for band in self.bandpasses.values() if (band.pivot < 2.4) == (channel == "SHORT")]
+        """Bandpasses that a channel offers."""
+        return [band for band in self.bandpasses.values() if band.channel == channel]

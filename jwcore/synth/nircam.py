@@ -24,6 +24,11 @@ _FILTERS = {
     "F480M": (4.834, 0.303),
 }  # fmt: skip
 
+_PUPIL_WHEEL = {
+    "F162M": "F150W2", "F164N": "F150W2", "F323N": "F322W2", "F405N": "F444W", "F466N": "F444W", "F470N": "F444W",
+}  # fmt: skip
+"""Filters in the pupil wheel, and the wide filter that goes with them."""
+
 # frames averaged, frames dropped
 _PATTERNS = {
     "RAPID": (1, 0), "BRIGHT1": (1, 1), "BRIGHT2": (2, 0), "SHALLOW2": (2, 3), "SHALLOW4": (4, 1),
@@ -60,6 +65,7 @@ NIRCAM = Instrument(
     name="NIRCAM",
     exp_type="NRC_IMAGE",
     template="NIRCam Imaging",
+    model_prefix="NrcImg",
     aperture_table="siaf_nircam.json",
     detectors={name: _detector(name) for name in _NUMBERS},
     read_patterns={name: ReadPattern(name=name, nframes=n, groupgap=gap) for name, (n, gap) in _PATTERNS.items()},
@@ -68,6 +74,8 @@ NIRCAM = Instrument(
             name=name,
             pivot=pivot,
             width=width,
+            channel="SHORT" if pivot < 2.4 else "LONG",
+            partner=_PUPIL_WHEEL.get(name, ""),
             vega_offset=float(np.interp(pivot, _VEGA_WAVELENGTHS, _VEGA_OFFSETS)),
         )
         for name, (pivot, width) in _FILTERS.items()

@@ -13,7 +13,7 @@ from jwcore.synth.exposure import Observation
 from jwcore.synth.instruments import Bandpass, Instrument, Readout, Subarray
 from jwcore.synth.maps import DetectorMaps
 from jwcore.synth.psf import make_psf
-from jwcore.synth.references import filter_offset, wheel_positions
+from jwcore.synth.references import filter_offset
 from jwcore.synth.scene import render
 from jwcore.synth.siaf import load_aperture
 from jwcore.synth.wcs import Attitude, ImageWcs
@@ -92,7 +92,7 @@ class Programme:
 
     def observations(self, offsets: Sequence[tuple[float, float]]) -> Iterator[Observation]:
         """List all exposures: every dither with every detector."""
-        filter_name, pupil = wheel_positions(self.bandpass)
+        filter_name, pupil = self.bandpass.wheels
         start = self.start
         for k, offset in enumerate(offsets):
             nominal, true = self.attitudes(offset, k)

@@ -23,16 +23,6 @@ APERTURE_ENERGIES = (0.3, 0.5, 0.7)
 SKY_ANNULUS = (3.0, 4.5)
 """Background annulus, in units of the radius of 80 % encircled energy."""
 
-_BEHIND = {
-    "F162M": "F150W2",
-    "F164N": "F150W2",
-    "F323N": "F322W2",
-    "F405N": "F444W",
-    "F466N": "F444W",
-    "F470N": "F444W",
-}
-"""Filters in the pupil wheel, and the wide filter that goes with them."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReferenceContent:
@@ -56,12 +46,6 @@ class ReferenceContent:
 def filter_offset(bandpass: Bandpass) -> tuple[float, float]:
     """Column and row offset (pixel) of a filter: a small wedge, a smooth made-up function of wavelength."""
     return round(0.12 * np.sin(5 * bandpass.pivot), 3), round(0.09 * np.cos(4 * bandpass.pivot), 3)
-
-
-def wheel_positions(bandpass: Bandpass) -> tuple[str, str]:
-    """FILTER and PUPIL of a bandpass."""
-    name = bandpass.name
-    return (_BEHIND[name], name) if name in _BEHIND else (name, "CLEAR")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,7 +151,7 @@ class ReferenceMaker:
         """Flat field of a filter; no value where nothing responds."""
         maps = self.maps
         dead = maps.dead | maps.reference_pixel
-        filter_name, pupil = wheel_positions(bandpass)
+        filter_name, pupil = bandpass.wheels
         return ReferenceContent(
             type="flat",
             model="FlatModel",
@@ -199,10 +183,13 @@ class ReferenceMaker:
     def photom(self) -> ReferenceContent:
         """Flux calibration of all filters of the channel."""
         bands = self.instrument.filters(self.maps.spec.channel)
-        rows = [(*wheel_positions(b), self.conversion(b), 0.01 * self.conversion(b)) for b in bands]
+        rows = [(*b.wheels, self.conversion(b), 0.01 * self.conversion(b)) for b in bands]
         dtype = [("filter", "S12"), ("pupil", "S12"), ("photmjsr", "f4"), ("uncertainty", "f4")]
         return ReferenceContent(
-            type="photom", model="NrcImgPhotomModel", table=np.array(rows, dtype), keywords=self._pixel_keywords()
+            type="photom",
+            model=f"{self.instrument.model_prefix}PhotomModel",
+            table=np.array(rows, dtype),
+            keywords=self._pixel_keywords(),
         )
 
     def area(self) -> ReferenceContent:
@@ -223,7 +210,7 @@ class ReferenceMaker:
         """Wedge offsets of all filters of the channel."""
         rows = []
         for band in self.instrument.filters(self.maps.spec.channel):
-            (name, pupil), (column, row) = wheel_positions(band), filter_offset(band)
+            (name, pupil), (column, row) = band.wheels, filter_offset(band)
             rows.append({"filter": name, "pupil": pupil, "column_offset": float(column), "row_offset": float(row)})
         return ReferenceContent(type="filteroffset", model="FilteroffsetModel", tree={"filters": rows})
 
@@ -233,7 +220,7 @@ class ReferenceMaker:
         """Offsets between AB and Vega magnitudes of all filters."""
         from astropy.table import Table
 
-        rows = [(*wheel_positions(band), band.vega_offset) for band in self.instrument.bandpasses.values()]
+        rows = [(*band.wheels, band.vega_offset) for band in self.instrument.bandpasses.values()]
         table = Table(rows=rows, names=("filter", "pupil", "abvega_offset"), dtype=("U12", "U12", "f4"))
         return ReferenceContent(type="abvegaoffset", model="ABVegaOffsetModel", tree={"abvega_offset": table})
 
@@ -251,10 +238,12 @@ class ReferenceMaker:
             for fraction in APERTURE_ENERGIES:
                 aperture = psf.radius_of(fraction, resampled=True)
                 collected = float(psf.encircled_energy(aperture, resampled=True)) - level * np.pi * aperture**2
-                rows.append((*wheel_positions(band), fraction, aperture, 1.0 / collected, inner, outer))
+                rows.append((*band.wheels, fraction, aperture, 1.0 / collected, inner, outer))
         names = ("eefraction", "radius", "apcorr", "skyin", "skyout")
         dtype = [("filter", "S12"), ("pupil", "S15"), *((name, "f4") for name in names)]
-        return ReferenceContent(type="apcorr", model="NrcImgApcorrModel", table=np.array(rows, dtype))
+        return ReferenceContent(
+            type="apcorr", model=f"{self.instrument.model_prefix}ApcorrModel", table=np.array(rows, dtype)
+        )
 
 
 def _flag(where: np.ndarray, value: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Science apertures: where a detector looks, and its distortion.
 
-The numbers come from the Science Instrument Aperture File (SIAF) of the mission, kept as a compact table in ``data/``.
+The numbers come from the Science Instrument Aperture File (SIAF) of the mission, kept as a compact table in ``data/``
+(``tools/make_siaf_table.py`` writes it).
 Frames: *Sci* pixels (1-based, science orientation), *Idl* arcsec on a plane tangent at the reference point,
 *V2V3* arcsec in the telescope frame (Cox & Lallo 2016, JWST-STScI-001550).
 """

@@ -95,7 +95,7 @@ def test_all_images_of_a_group_move_together():
     rich, truth_rich = seen(stars, offset=(1, 3), error=error)
     poor.roll_ref = rich.roll_ref
     align_relative([[first], [poor, rich]], AlignSettings())
-    assert poor.fit == rich.fit
+    assert poor.fit is rich.fit
     assert len(poor.x) < 40
     assert largest_error(rich, truth_rich) < 1.0
     assert largest_error(poor, truth_poor) < 10.0  # their pointings are not exactly one body

@@ -70,8 +70,8 @@ def test_settings_win_over_footprints():
 
 def test_pixel_scales():
     wcs = pointed(SHAPE)
-    assert pixel_scale_at(wcs, ra=RA, dec=DEC) == pytest.approx(PIXEL, rel=1e-6)
-    assert mean_pixel_scale(wcs, shape=SHAPE) == pytest.approx(PIXEL, rel=1e-6)
+    assert pixel_scale_at(wcs, ra=RA, dec=DEC) == pytest.approx(PIXEL, rel=1e-5)
+    assert mean_pixel_scale(wcs, shape=SHAPE) == pytest.approx(PIXEL, rel=1e-5)
     made = grid(scale=0.1)
     assert pixel_scale_at(made.wcs, ra=RA, dec=DEC) == pytest.approx(0.1, rel=1e-6)
     assert made.pixel_area == pytest.approx((0.1 / 206264.806) ** 2, rel=1e-6)

@@ -12,7 +12,7 @@ OWN = frozenset(
     {"DATE", "FILENAME", "CAL_VER", "CAL_VCS", "CRDS_VER", "CHECKSUM", "DATASUM", "EXTEND", "HISTORY", "COMMENT", ""}
 )
 """Keywords that tell who wrote the file, or that every writer orders as it likes."""
-SIP = re.compile(r"[AB]P?_\d_\d")
+SIP = re.compile(r"[AB]P?_\d_\d|CD\d_\d")
 """Terms of a polynomial fit that many sets of numbers serve equally well; the sky coordinates are compared instead."""
 STRUCTURE = frozenset({"SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "BSCALE", "BZERO"})
 

@@ -43,8 +43,6 @@ class Case:
         ``SUB160`` is a corner of the detector with reference pixels on two sides and one amplifier.
     recipes : tuple of str
         What is run and compared.
-    density : float
-        Sources per square arcminute.
     quick : bool
         Part of ``make parity-quick``.
     """
@@ -56,7 +54,6 @@ class Case:
     dithers: int = 1
     subarray: str = "SUB160"
     recipes: tuple[str, ...] = ("detector1",)
-    density: float = 300.0
     quick: bool = False
 
     def simulate(self, cache: Path) -> Simulation:
@@ -66,7 +63,9 @@ class Case:
             shutil.rmtree(folder, ignore_errors=True)
             self._simulate(folder)
             (folder / "done").touch()
-        result = Simulation(directory=folder, uncals=sorted(folder.glob("*_uncal.fits")))
+        result = Simulation(
+            directory=folder, uncals=sorted(folder.glob("*_uncal.fits")), truths=sorted(folder.glob("*_truth.fits"))
+        )
         root = folder / "crds_cache"
         environment = {
             "CRDS_PATH": str(root),
@@ -85,17 +84,19 @@ class Case:
             nints=self.nints,
             subarray=self.subarray,
             seed=self.nints * 100 + self.ngroups,
-            catalog=_bright_field(self.nints) if self.subarray == "SUB160" else None,
-            catalog_density=self.density,
+            catalog=_bright_field(self.subarray, self.nints),
             pointing_error_mas=5.0 if self.dithers > 1 else 0.0,
             zeroframe=self.nints > 1,
         )
 
 
-def _bright_field(seed: int) -> np.ndarray:
-    """Sources on the small corner, bright enough to saturate some."""
+def _bright_field(subarray: str, seed: int) -> np.ndarray | None:
+    """Return a field for a sub-array: on the smallest some stars saturate, on the larger there are enough to align."""
+    if subarray == "FULL":
+        return None
+    width, magnitudes, number = {"SUB160": (7.0, (10.0, 19.0), 60), "SUB640": (28.0, (16.0, 20.0), 90)}[subarray]
     ra, dec = TARGET
-    return make_catalog(ra=ra, dec=dec, width=7.0, magnitudes=(10.0, 19.0), minimum=60, seed=seed)
+    return make_catalog(ra=ra, dec=dec, width=width, magnitudes=magnitudes, minimum=number, seed=seed)
 
 
 def _digest_of_simulator(settings: str) -> str:
@@ -124,7 +125,6 @@ CASES = (
         dithers=4,
         subarray="SUB640",
         recipes=(*_CHAIN, "image3"),
-        density=1000,
         quick=True,
     ),
     Case("mosaic full", "BRIGHT1", 5, dithers=4, subarray="FULL", recipes=(*_CHAIN, "image3")),

@@ -21,7 +21,8 @@ def gain_scale(
 ) -> Image | IFUImage | Cube:
     """Multiply rates and errors by GAINFACT, variances by its square.
 
-    The factor is that of the exposure, else that of the gain reference. Arrays are replaced, not edited: rates of a single integration share them.
+    The factor is that of the exposure, else that of the gain reference. Arrays are replaced, not edited: rates of a
+    single integration share them.
     """
     factor = exposure.meta.exposure.gain_factor
     if factor is None and references.get("gain"):

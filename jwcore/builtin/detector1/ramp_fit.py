@@ -41,7 +41,9 @@ def refuse_likelihood(meta: Meta, params: RampFitParams, references: object = No
         raise UsageError("LIKELY is not available yet", where="ramp_fit", cure="set ramp_fit.algorithm=OLS_C")
     if meta.get("exposure.read_times"):
         cure = "only read-outs without repeated stripes can be fitted so far"
-        raise UsageError("groups at explicit read times need LIKELY, which is not available yet", where="ramp_fit", cure=cure)
+        raise UsageError(
+            "groups at explicit read times need LIKELY, which is not available yet", where="ramp_fit", cure=cure
+        )
 
 
 @step(
@@ -53,8 +55,9 @@ def ramp_fit(
 ) -> dict[str, Image | IFUImage | Cube]:
     """Fit lines to the segments between jumps, with weights by their signal-to-noise ratio.
 
-    Ramps that cannot be fitted are NaN and DO_NOT_USE, in the extreme all of them. With a single integration ``rate`` and
-    ``rateints`` share the memory of all arrays but ``err``: later steps must replace them, not edit them in place.
+    Ramps that cannot be fitted are NaN and DO_NOT_USE, in the extreme all of them. With a single integration ``rate``
+    and ``rateints`` share the memory of all arrays but ``err``: later steps must replace them, not edit them in
+    place.
     """
     import numpy as np
 

@@ -124,9 +124,13 @@ def reference_scale(exposure: Image) -> float:
 
 def map_to(grid: OutputGrid, exposure: Image) -> PixelMap:
     """Map from the pixels of an exposure to those of the grid."""
-    from jwcore.algorithms.pixel_map import build_pixel_map, wcs_to_wcs
+    from jwcore.algorithms.pixel_map import build_pixel_map
 
-    transform = wcs_to_wcs(input_wcs=exposure.wcs, output_wcs=grid.wcs)
+    to_sky = exposure.wcs.forward_transform
+
+    def transform(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return grid.to_pixels(*to_sky(x, y, with_bounding_box=False))
+
     return build_pixel_map(transform=transform, shape=shape_of(exposure))
 
 

@@ -145,7 +145,7 @@ def _window(polygons: list[np.ndarray], grid: OutputGrid) -> tuple[int, int, tup
     """Part of the grid that footprints cover: first row, first column, shape."""
     import numpy as np
 
-    x, y = grid.wcs.invert(*np.concatenate(polygons).T, with_bounding_box=False)
+    x, y = grid.to_pixels(*np.concatenate(polygons).T)
     ny, nx = grid.shape
     x0, y0 = max(int(x.min()) - MARGIN, 0), max(int(y.min()) - MARGIN, 0)
     x1, y1 = min(int(x.max()) + MARGIN + 1, nx), min(int(y.max()) + MARGIN + 1, ny)

@@ -182,9 +182,7 @@ def _outline(polygons: list[np.ndarray], grid: OutputGrid) -> str:
 
     ny, nx = grid.shape
     frame = footprint(grid.wcs, box=((-0.5, nx - 0.5), (-0.5, ny - 0.5)))
-    planes = [np.stack(grid.wcs.invert(*polygon.T, with_bounding_box=False), axis=1) for polygon in polygons]
-    outlines = []
-    for ring in union_outlines(planes):
-        ra, dec = grid.wcs(*ring.T, with_bounding_box=False)
-        outlines.append(sky_intersection(np.stack([np.mod(ra, 360.0), dec], axis=1), frame))
+    corners = np.stack(grid.to_pixels(*np.concatenate(polygons).T), axis=1)
+    rings = union_outlines(np.split(corners, np.cumsum([len(polygon) for polygon in polygons])[:-1]))
+    outlines = [sky_intersection(np.stack(grid.to_sky(*ring.T), axis=1), frame) for ring in rings]
     return "  ".join(format_s_region(outline) for outline in outlines if len(outline))

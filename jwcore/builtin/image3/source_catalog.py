@@ -68,8 +68,8 @@ def source_catalog(
 ) -> dict[str, Catalog | Segmentation]:
     """Make the source catalogue of a mosaic and, when sources are found by segmentation, the map of their labels.
 
-    Positions are those of the finder; fluxes are summed in three apertures, corrected to the flux of a point source, and
-    over each segment.
+    Positions are those of the finder; fluxes are summed in three apertures, corrected to the flux of a point source,
+    and over each segment.
     """
     import numpy as np
 

@@ -54,6 +54,7 @@ class TweakregParams(FinderParams, SipParams):
     abs_use2dhist: bool = param(True, "Find the initial offset in a histogram of all differences; else it is zero")
     abs_separation: float = param(1.0, "Sources closer to each other are not matched", unit="arcsec", gt=0)
     abs_tolerance: float = param(0.7, "Largest distance of matched sources", unit="arcsec", gt=0)
+    robust: bool = param(True, "Fit again, clipping by the median residual, where residuals betray false matches")
     in_memory: bool = param(True, "Accepted for parameter files; the input decides what stays in memory")
 
     @model_validator(mode="after")
@@ -78,8 +79,8 @@ class TweakregParams(FinderParams, SipParams):
 def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -> ExposureSet:
     """Align the exposures by their sources and correct their WCSes, footprints and FITS-SIP approximations.
 
-    All detectors of one exposure move together. The first group is the reference, unless a catalogue is named. Exposures
-    that could not be fitted keep their WCS; when none could, or a fit is not to be believed, all keep theirs.
+    All detectors of one exposure move together. The first group is the reference, unless a catalogue is named.
+    Exposures that could not be fitted keep their WCS; when none could, or a fit is not to be believed, all keep theirs.
     """
     from jwcore.algorithms.alignment import AlignmentError
 
@@ -134,6 +135,7 @@ def _settings(params: TweakregParams, *, prefix: str = "") -> AlignSettings:
 
     names = ("searchrad", "use2dhist", "tolerance", "separation", "minobj", "nclip", "sigma")
     values: dict[str, Any] = {name: getattr(params, prefix + name) for name in names}
+    values["robust"] = params.robust
     if not prefix:
         values |= {"xoffset": params.xoffset, "yoffset": params.yoffset}
     return AlignSettings(**values, fitgeom=getattr(params, prefix + "fitgeometry"))

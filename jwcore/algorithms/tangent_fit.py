@@ -1,0 +1,182 @@
+"""Matching of sources in a tangent plane, and linear fits to the matches: tweakwcs behind two plain functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AlignSettings", "Fit", "fit_positions", "match_sources"]
+
+MINIMUM = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
+"""Matches without which a fit geometry is undetermined."""
+CONTAMINATED = 2.0
+"""Root mean square residual in units of that of normal errors with the same median: above, some matches are false."""
+ROBUST_ITERATIONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignSettings:
+    """How sources are matched and fitted.
+
+    Attributes
+    ----------
+    searchrad : float
+        Largest offset that the two-dimensional histogram looks for, arcsec.
+    use2dhist : bool
+        Find the initial offset with that histogram.
+    xoffset, yoffset : float
+        Initial offset without it, arcsec.
+    tolerance : float
+        Largest distance of matched sources, arcsec.
+    separation : float
+        Sources closer to each other than this are not matched, arcsec.
+    minobj : int
+        Fewest matches for a fit.
+    fitgeom : {"shift", "rshift", "rscale", "general"}
+        Shift; with rotation; with rotation and scale; any linear transformation.
+    nclip : int
+        Iterations of clipping at most.
+    sigma : float
+        Clip matches with residuals above so many rms residuals.
+    robust : bool
+        Where the residuals betray false matches, fit again with clipping by the median residual.
+    """
+
+    searchrad: float = 2.0
+    use2dhist: bool = True
+    xoffset: float = 0.0
+    yoffset: float = 0.0
+    tolerance: float = 0.7
+    separation: float = 1.0
+    minobj: int = 15
+    fitgeom: str = "rshift"
+    nclip: int = 3
+    sigma: float = 3.0
+    robust: bool = True
+
+    @property
+    def fewest(self) -> int:
+        """Matches without which nothing is fitted."""
+        return max(self.minobj, MINIMUM[self.fitgeom])
+
+    @property
+    def largest_shift(self) -> float:
+        """Displacement of an image (arcsec) beyond which a fit is not to be believed."""
+        reach = self.searchrad if self.use2dhist else max(abs(self.xoffset), abs(self.yoffset))
+        return 2.0 * (reach + self.tolerance)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A linear transformation of the tangent plane, fitted to matched sources.
+
+    Attributes
+    ----------
+    matches, used : int
+        Sources that were matched, and that were left after clipping.
+    shift : tuple of float
+        Shift in the tangent plane, arcsec.
+    rotation, scale : float
+        Rotation in degrees, and scale.
+    rmse, mae : float
+        Root mean square and mean absolute residual, arcsec.
+    matrix : ndarray of float64, shape (2, 2)
+        Linear part A: a point X becomes A X + shift.
+    """
+
+    matches: int
+    used: int
+    shift: tuple[float, float]
+    rotation: float
+    scale: float
+    rmse: float
+    mae: float
+    matrix: NDArray[np.float64] = field(repr=False)
+
+
+def match_sources(
+    reference: NDArray[np.float64], sources: NDArray[np.float64], *, pixel: float, settings: AlignSettings
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair sources with reference sources by their places in a tangent plane.
+
+    Parameters
+    ----------
+    reference, sources : ndarray of float64, shape (n, 2)
+        Places in arcsec.
+    pixel : float
+        Size of a pixel in arcsec: the bin of the histogram of offsets.
+    settings : AlignSettings
+
+    Returns
+    -------
+    in_reference, in_sources : ndarray of int64, shape (m,)
+        Numbers of the matched sources in both lists.
+    """
+    from astropy.table import Table
+    from tweakwcs import XYXYMatch
+    from tweakwcs.matchutils import MatchSourceConfusionError
+
+    match = XYXYMatch(
+        searchrad=settings.searchrad,
+        separation=settings.separation,
+        use2dhist=settings.use2dhist,
+        xoffset=settings.xoffset,
+        yoffset=settings.yoffset,
+        tolerance=settings.tolerance,
+    )
+    tables = [Table(places, names=("TPx", "TPy")) for places in (reference, sources)]
+    try:
+        in_reference, in_sources = match(*tables, tp_pscale=pixel, tp_units="arcsec")
+    except MatchSourceConfusionError:  # several sources within the tolerance of one: nothing can be concluded
+        in_reference = in_sources = np.empty(0)
+    return np.asarray(in_reference, dtype=np.int64), np.asarray(in_sources, dtype=np.int64)
+
+
+def fit_positions(
+    reference: NDArray[np.float64],
+    sources: NDArray[np.float64],
+    *,
+    reference_weight: NDArray[np.float64] | None = None,
+    weight: NDArray[np.float64] | None = None,
+    settings: AlignSettings,
+) -> Fit:
+    """Fit reference places as a linear function of those of their matches, with clipping.
+
+    Clipping by the rms residual cannot cope with many false matches, because they dominate it. In that case the fit is
+    repeated with clipping by the median residual, which they do not, and matches once clipped stay out.
+
+    Parameters
+    ----------
+    reference, sources : ndarray of float64, shape (n, 2)
+        Places of matched sources in a tangent plane, arcsec.
+    reference_weight, weight : ndarray of float64, shape (n,), optional
+        Weights w, combined as ``1 / w = 1 / w_reference + 1 / w_source``.
+    settings : AlignSettings
+
+    Returns
+    -------
+    Fit
+    """
+    from tweakwcs.linearfit import iter_linear_fit
+
+    positions = (reference, sources, reference_weight, weight)
+    sigma, nclip, geometry = settings.sigma, settings.nclip, settings.fitgeom
+    fit = iter_linear_fit(*positions, fitgeom=geometry, nclip=nclip, sigma=(sigma, "rmse"))
+    if settings.robust and nclip and fit["rmse"] > CONTAMINATED * fit["mad"]:
+        fit = iter_linear_fit(
+            *positions, fitgeom=geometry, nclip=ROBUST_ITERATIONS, sigma=(sigma, "mad"), clip_accum=True
+        )
+    matrix = np.asarray(fit["matrix"], dtype=np.float64)
+    shift = np.asarray(fit["shift"] + fit["center"] - matrix @ fit["center"], dtype=np.float64)  # about the origin
+    return Fit(
+        matches=len(sources),
+        used=int(np.count_nonzero(fit["fitmask"])),
+        shift=(float(shift[0]), float(shift[1])),
+        rotation=float(fit["proper_rot"]),
+        scale=float(fit["<scale>"]),
+        rmse=float(fit["rmse"]),
+        mae=float(fit["mae"]),
+        matrix=matrix,
+    )

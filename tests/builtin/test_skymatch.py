@@ -1,0 +1,133 @@
+"""skymatch: sky levels of overlapping exposures."""
+
+import numpy as np
+import pytest
+
+from jwcore.api import BadInput, Context, ExposureSet, SkipStep, UsageError
+from jwcore.builtin.image3.skymatch import SkymatchParams, skymatch
+from tests.algorithms._sky import pointed
+from tests.builtin._dithers import NOISE, SHAPE, SKIES, dithered, exposure, fingerprints, on_disk
+
+SKY = np.array(SKIES)
+MEDIAN_ERROR = NOISE / 10
+
+
+def run(exposures, **params):
+    return skymatch(exposures, SkymatchParams(**params), Context("skymatch"))
+
+
+def levels(exposures):
+    return np.array([np.nan if m.background.level is None else m.background.level for m in exposures.metas()])
+
+
+@pytest.mark.parametrize(("skystat", "error"), [("median", MEDIAN_ERROR), ("mean", MEDIAN_ERROR), ("mode", 0.6 * NOISE),
+                                                ("midpt", 0.2 * NOISE)])  # fmt: skip
+def test_match_finds_the_differences(skystat, error):
+    exposures = run(dithered(), skystat=skystat)
+    np.testing.assert_allclose(levels(exposures), SKY - SKY.min(), atol=error)
+    assert [m.keyword("BKGSUB") for m in exposures.metas()] == [False] * 4
+    assert exposures.metas()[0].keyword("BKGMETH") == "match"
+
+
+def test_data_stay_unless_subtraction_is_asked_for():
+    exposures = dithered()
+    before = fingerprints(exposures)
+    run(exposures)
+    assert [arrays for arrays, _ in fingerprints(exposures)] == [arrays for arrays, _ in before]
+    run(subtracted := dithered(), subtract=True, skystat="median")
+    for old, new in zip(dithered(), subtracted, strict=True):
+        good = np.isfinite(old.data)
+        np.testing.assert_allclose((old.data - new.data)[good], new.meta.background.level, atol=1e-4)
+    medians = [np.nanmedian(made.data) for made in subtracted]
+    np.testing.assert_allclose(medians, np.mean(medians), atol=NOISE / 2)
+    assert subtracted.metas()[0].background.subtracted is True
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"match_down": False}, SKY - SKY.max()),
+        ({"skymethod": "local"}, SKY),
+        ({"skymethod": "global"}, np.full(4, SKY.min())),
+        ({"skymethod": "global+match"}, SKY),
+    ],
+)
+def test_methods(params, expected):
+    exposures = run(dithered(), skystat="median", **params)
+    np.testing.assert_allclose(levels(exposures), expected, atol=0.3 * NOISE)
+
+
+def test_detectors_of_one_exposure_share_a_level():
+    exposures = ExposureSet([exposure(0, group=1, sky=0.5), exposure(1, group=1, sky=0.5), exposure(2, group=2)])
+    found = levels(run(exposures, skystat="median"))
+    assert found[0] == found[1]
+    np.testing.assert_allclose(found[0] - found[2], 0.25, atol=MEDIAN_ERROR)
+
+
+def test_an_exposure_without_overlap_keeps_its_sky():
+    exposures = dithered(count=3)
+    exposures[2].wcs = pointed(SHAPE, offset=(3600.0, 0.0))
+    found = levels(run(exposures, skystat="median"))
+    np.testing.assert_allclose(found, [0.0, 0.12, np.nan], atol=MEDIAN_ERROR)
+
+
+def test_range_and_flags_of_usable_pixels():
+    exposures = dithered(count=2)
+    for made in exposures:
+        made.data[50:80] += 100
+    np.testing.assert_allclose(levels(run(exposures, skystat="median", upper=5.0)), [0, 0.12], atol=MEDIAN_ERROR)
+    exposures = dithered(count=2)
+    exposures[0].dq[:100] |= 8
+    exposures[0].data[:100] += 3
+    np.testing.assert_allclose(levels(run(exposures, dqbits="~1,512,8", skystat="median")), [0, 0.12], atol=2e-3)
+
+
+def test_levels_from_a_list(tmp_path):
+    exposures = dithered(count=2)
+    path = tmp_path / "sky.txt"
+    path.write_text(
+        "# image level\njw01234001001_02101_00002_nrca1_cal.fits 2.5\njw01234001001_02101_00001_nrca1_x.fits 1\n"
+    )
+    found = run(exposures, skymethod="user", skylist=str(path))
+    assert levels(found).tolist() == [1.0, 2.5]
+    path.write_text("jw01234001001_02101_00002_nrca1_cal.fits 2.5\n")
+    with pytest.raises(BadInput, match="jw01234001001_02101_00001_nrca1"):
+        run(dithered(count=2), skymethod="user", skylist=str(path))
+    path.write_text("one\n")
+    with pytest.raises(BadInput, match="cannot be read"):
+        run(dithered(count=2), skymethod="user", skylist=str(path))
+    with pytest.raises(UsageError, match="needs levels"):
+        run(dithered(count=2), skymethod="user")
+
+
+def test_a_second_run_must_not_mix_recorded_and_subtracted():
+    exposures = run(dithered(count=2))
+    run(exposures)
+    with pytest.raises(UsageError, match=r"subtract=false"):
+        run(exposures, subtract=True)
+    subtracted = run(dithered(count=2), subtract=True, skystat="median")
+    again = run(subtracted, subtract=True, skystat="median")
+    np.testing.assert_allclose(levels(again), [0.0, 0.12], atol=MEDIAN_ERROR)
+
+
+def test_one_exposure_is_skipped_unchanged():
+    exposures = dithered(count=1)
+    before = fingerprints(exposures)
+    with pytest.raises(SkipStep, match="nothing to be matched"):
+        run(exposures)
+    assert fingerprints(exposures) == before
+
+
+def test_no_usable_pixel_is_a_reason_to_skip():
+    exposures = dithered(count=2)
+    with pytest.raises(SkipStep, match="no exposure has a valid sky level"):
+        run(exposures, lower=1e9)
+
+
+def test_a_set_on_disk_gives_the_same(tmp_path):
+    exposures = dithered(count=3)
+    with on_disk(exposures, tmp_path) as stored:
+        found = run(stored, subtract=True)
+        expected = run(exposures, subtract=True)
+        assert levels(found).tolist() == levels(expected).tolist()
+        np.testing.assert_array_equal(found[1].data, expected[1].data)
