@@ -268,6 +268,8 @@ class NodeRunner:
                 f"{planned.implementation} returned None for {planned.stage}",
                 cure="return the product, also when edited in place",
             )
+        if result is not target:
+            _inherit(result, product)
         return product if result is target else result
 
     def _context(self, planned: PlannedStep, product: Any, record: dict[str, Any]) -> Context:
@@ -448,6 +450,17 @@ def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:
             name: sum(piece.get("counts", {}).get(name, 0) for piece in pieces) for name in sorted(names)
         }
     return record
+
+
+def _inherit(result: Any, product: Any) -> None:
+    """Hand what nobody knows (cards, extensions, ASDF nodes) on to the products that a step makes from one exposure."""
+    if not isinstance(product, models.Exposure):
+        return
+    for made in _each(result):
+        if isinstance(made, models.Exposure) and not made.header_cards and not made.hdus:
+            made.header_cards = {name: list(cards) for name, cards in product.header_cards.items()}
+            made.hdus = {key: hdu for key, hdu in product.hdus.items() if key[0] not in {a.hdu for a in made.declared().values()}}
+            made.extras.update(product.extras)
 
 
 def _loaded(item: Any) -> Any:

@@ -91,7 +91,8 @@ def run_plan(plan: Plan, *, progress: Callable | None = None) -> Result:
     result = Result(plan)
     with tempfile.TemporaryDirectory(prefix="jwcal-") as scratch:
         plan = _spill(plan, scratch) if not executor.in_process else plan
-        work = _Work(plan, plugins if executor.in_process else None, threads, progress if executor.in_process else None)
+        inside = executor.in_process
+        work = _Work(plan, plugins if inside else None, threads, progress if inside else None, log.getEffectiveLevel())
         try:
             _run_nodes(plan, executor, work, result)
         finally:
@@ -159,13 +160,16 @@ class _Work:
     plugins: Plugins | None
     threads: int
     progress: Callable | None
+    level: int
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"plan": self.plan, "plugins": None, "threads": self.threads, "progress": None}
+        return vars(self) | {"plugins": None, "progress": None}
 
     def __call__(self, node_id: str, upstream: Mapping[tuple[str, str], Any]) -> NodeOutcome:
         if self.plugins is None:
             os.environ.setdefault("NUMBA_NUM_THREADS", str(self.threads))
+            logging.basicConfig(format="%(message)s", level=logging.WARNING)
+            log.setLevel(self.level)
             self.plugins = Plugins(self.plan.selection)
         node = self.plan.node(node_id)
         if self.plan.options.resume and (done := _done_before(self.plan, node)) is not None:

@@ -13,8 +13,9 @@ from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
 from jwcore.algorithms.ramp_fit_rows import Ramps, Rates, Tables, Times, fit_rows
 from jwcore.algorithms.ramp_fit_segments import difference_coefficients, weight_powers
+from jwcore.algorithms.ramp_fit_table import SegmentTable, tabulate_segments
 
-__all__ = ["RampFit", "Rates", "fit_ramps"]
+__all__ = ["RampFit", "Rates", "SegmentTable", "fit_ramps"]
 
 _BLOCK_BYTES = 32 * 1024  # one block of differences stays in the first-level cache
 
@@ -26,6 +27,8 @@ class RampFit(NamedTuple):
     """Arrays (ny, nx)."""
     integrations: Rates
     """Arrays (nints, ny, nx)."""
+    segments: SegmentTable | None = None
+    """Fits of the single segments, if asked for."""
 
 
 def fit_ramps(
@@ -44,6 +47,8 @@ def fit_ramps(
     firstgroup: int | None = None,
     lastgroup: int | None = None,
     trim_unusable: bool = False,
+    keep_segments: bool = False,
+    dropped_frames: int = 0,
 ) -> RampFit:
     """
     Fit the ramps of an exposure.
@@ -75,6 +80,10 @@ def fit_ramps(
     trim_unusable : bool, optional
         Leave out leading groups, and one trailing group, that are DO_NOT_USE everywhere (mid-infrared detectors), so
         that their flags do not count.
+    keep_segments : bool, optional
+        Tabulate the fits of the single segments too; this takes memory like the ramps.
+    dropped_frames : int, optional
+        Frames dropped before the first group; matters for the pedestals of that table alone.
 
     Returns
     -------
@@ -99,6 +108,9 @@ def fit_ramps(
     fit = _allocate(data.shape)
     block = min(max(_BLOCK_BYTES // (4 * tables.coefficients.shape[1]) // 16 * 16, 16), 256)
     over_rows(fit_rows, data.shape[2], ramps, times, tables, block, fit.integrations, fit.exposure)
+    if keep_segments:
+        since_reset = times.first_group + dropped_frames * times.frame
+        return fit._replace(segments=tabulate_segments(ramps, times, tables, fit.integrations, since_reset))
     return fit
 
 
@@ -123,7 +135,7 @@ def _tables(usable: np.ndarray, window: tuple[int, int], inside: np.ndarray) -> 
     ngroups = usable.shape[1]
     begin = np.argmax(usable, axis=1)
     end = ngroups - np.argmax(usable[:, ::-1], axis=1)
-    hull = np.where(usable.any(axis=1)[:, None], np.column_stack([begin, end]), 0)
+    hull: np.ndarray = np.where(usable.any(axis=1)[:, None], np.column_stack([begin, end]), 0)
     lengths, choice = np.unique(hull[:, 1] - hull[:, 0], return_inverse=True)
     networks = [median_network(max(length - 1, 0)) for length in lengths]
     ends = np.cumsum([len(network) for network in networks])

@@ -17,7 +17,7 @@ from jwcore.algorithms.dq import CHARGELOSS, DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
 from jwcore.algorithms.medians import median_columns
 from jwcore.algorithms.ramp_fit_segments import read_weight, segment_sums, snr_class
 
-__all__ = ["Ramps", "Rates", "Tables", "Times", "fit_rows", "prepare_ramp"]
+__all__ = ["Ramps", "Rates", "Tables", "Times", "fit_rows", "prepare_ramp", "row_of_ramps"]
 
 
 class Ramps(NamedTuple):
@@ -135,7 +135,7 @@ _LARGEST_VARIANCE = 1e6  # beyond, nothing is known
 
 
 @kernel
-def _row_of_ramps(ramps, window, integration, row):
+def row_of_ramps(ramps, window, integration, row):
     """Views of one row of one integration, with the groups of the window."""
     first, end = window
     return Ramps(
@@ -448,7 +448,7 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
             total[:] = 0
         for integration in range(nints):
             source, result = (
-                _row_of_ramps(ramps, tables.window, integration, row),
+                row_of_ramps(ramps, tables.window, integration, row),
                 _row_of_rates(integrations, integration, row),
             )
             _rates_of_row(source, times, tables, integration, block, plain[integration], medians, result)
@@ -460,7 +460,7 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
             )
         for integration in range(nints):
             source, result = (
-                _row_of_ramps(ramps, tables.window, integration, row),
+                row_of_ramps(ramps, tables.window, integration, row),
                 _row_of_rates(integrations, integration, row),
             )
             length = tables.hull[integration, 1] - tables.hull[integration, 0]

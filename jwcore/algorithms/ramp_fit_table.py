@@ -6,15 +6,13 @@ import numpy as np
 
 from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.bands import over_rows
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
+from jwcore.algorithms.dq import JUMP_DET, PERSISTENCE
 from jwcore.algorithms.ramp_fit_rows import Ramps, Rates, Tables, Times, prepare_ramp, row_of_ramps
-from jwcore.algorithms.ramp_fit_segments import find_segments, line_slope, read_weight, snr_class
+from jwcore.algorithms.ramp_fit_segments import find_segments, read_weight, snr_class
 
 __all__ = ["SegmentTable", "tabulate_segments"]
 
 _JUMP = np.uint8(JUMP_DET)
-_SATURATED = np.uint8(SATURATED)
-_PIXEL_DO_NOT_USE = np.uint32(DO_NOT_USE)
 
 
 class SegmentTable(NamedTuple):
@@ -35,74 +33,88 @@ class SegmentTable(NamedTuple):
     weights: np.ndarray
     """1 / var_rnoise."""
     pedestal: np.ndarray
-    """Signal of the ramp at the reset, DN (nints, ny, nx)."""
+    """Signal at the reset, DN (nints, ny, nx); 0 where the first group is not good."""
     crmag: np.ndarray
-    """Heights of the jumps, DN (nints, njumps, ny, nx)."""
+    """Heights of the jumps in order, DN (nints, njumps, ny, nx)."""
+
+
+def tabulate_segments(
+    ramps: Ramps, times: Times, tables: Tables, integrations: Rates, since_reset: float
+) -> SegmentTable:
+    """
+    Tabulate the segments of a fitted exposure.
+
+    Parameters
+    ----------
+    ramps, times, tables, integrations
+        Input and results of `jwcore.algorithms.ramp_fit_rows.fit_rows`.
+    since_reset : float
+        Seconds from the reset to the mean of the first group.
+
+    Returns
+    -------
+    SegmentTable
+        With as many segments and jumps as the richest ramp can have.
+    """
+    nints, _, ny, nx = ramps.data.shape
+    groups = slice(*tables.window)
+    flags = ramps.groupdq[:, groups] & tables.kept_flags[:, None, None] | tables.added_flags[:, None, None]
+    good = (flags & (0xFF ^ PERSISTENCE) == 0) & np.isfinite(ramps.data[:, groups])
+    begins = good & ~np.pad(good, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
+    segments, jumps = int(begins.sum(axis=1).max()), int((flags & JUMP_DET != 0).sum(axis=1).max())
+    planes = [np.zeros((nints, max(segments, 1), ny, nx), np.float32) for _ in range(7)]
+    pedestal = np.zeros((nints, ny, nx), np.float32)
+    crmag = np.zeros((nints, max(jumps, 1), ny, nx), np.float32)
+    table = SegmentTable(*planes, pedestal, crmag)
+    over_rows(_tabulate_rows, ny, ramps, times, tables, integrations, since_reset, table)
+    return table
 
 
 @kernel
-def _count(first, last, ramps, times, tables, integrations, counts):
-    """Find the largest numbers of segments and of jumps in a ramp."""
-    ngroups = tables.kept_flags.size
-    values, flags = np.empty(ngroups), np.empty(ngroups, np.uint8)
-    starts, stops = np.empty(ngroups, np.int64), np.empty(ngroups, np.int64)
-    for row in range(first, last):
-        for integration in range(ramps.data.shape[0]):
-            source = row_of_ramps(ramps, tables.window, integration, row)
-            for column in range(ramps.data.shape[3]):
-                prepare_ramp(
-                    source.data, source.groupdq, source.zeroframe, times, tables.kept_flags, tables.added_flags,
-                    column, values, flags,
-                )  # fmt: skip
-                jumps = 0
-                for flag in flags:
-                    jumps += flag & _JUMP != 0
-                counts[row, 0] = max(counts[row, 0], find_segments(flags, starts, stops))
-                counts[row, 1] = max(counts[row, 1], jumps)
+def _fit_line(values, start, stop, gain, noise, powers):
+    """
+    Fit a line to one segment; x is the group, 0 at the first of the integration.
 
-
-@kernel
-def _line_errors(start, stop, rise, gain, noise, powers):
-    """Standard errors of slope (DN/group) and of the value at group 0 (DN) of a weighted line, by read noise."""
-    weights = powers[snr_class(rise, gain, noise)]
-    scale = max(stop - start - 1, 1)
-    total, square = 0.0, 0.0
-    for group in range(start, stop):
-        offset = 2 * group - (start + stop - 1)
-        weight = weights[abs(offset)] / weights[scale]
-        total += weight
-        square += weight * offset * offset / 4
+    Returns
+    -------
+    slope, intercept, sigslope, sigyint : float
+        DN per group, DN, and their standard errors by read noise.
+    """
+    powers_of_class = powers[snr_class(values[stop - 1] - values[start], gain, noise)]
     centre = 0.5 * (start + stop - 1)
-    return noise / gain / np.sqrt(square), noise / gain * np.sqrt(1 / total + centre * centre / square)
-
-
-@kernel
-def _intercept(values, start, stop, slope, gain, noise, powers):
-    """Value at group 0 of the line with a slope (DN/group) through the weighted mean of a segment."""
-    weights = powers[snr_class(values[stop - 1] - values[start], gain, noise)]
-    total, mean = 0.0, 0.0
+    total, square, mean, rise = 0.0, 0.0, 0.0, 0.0
     for group in range(start, stop):
-        weight = weights[abs(2 * group - (start + stop - 1))]
+        weight = (
+            powers_of_class[abs(2 * group - (start + stop - 1))] / powers_of_class[stop - start - 1]
+        )  # 1 at the ends
         total += weight
+        square += weight * (group - centre) ** 2
         mean += weight * values[group]
-    return mean / total - slope * 0.5 * (start + stop - 1)
+        rise += weight * (group - centre) * values[group]
+    slope = rise / square
+    sigma = noise / gain
+    return (
+        slope,
+        mean / total - slope * centre,
+        sigma / np.sqrt(square),
+        sigma * np.sqrt(1 / total + centre**2 / square),
+    )
 
 
 @kernel
-def _tabulate(first, last, ramps, times, tables, integrations, table):
-    """Fill the table."""
+def _tabulate_rows(first, last, ramps, times, tables, integrations, since_reset, table):
     ngroups = tables.kept_flags.size
     values, flags = np.empty(ngroups), np.empty(ngroups, np.uint8)
-    starts, stops = np.empty(ngroups, np.int64), np.empty(ngroups, np.int64)
+    starts, stops, factors = np.empty(ngroups, np.int64), np.empty(ngroups, np.int64), np.empty(ngroups)
+    kept, added = tables.kept_flags, tables.added_flags
     for row in range(first, last):
         for i in range(ramps.data.shape[0]):
             source = row_of_ramps(ramps, tables.window, i, row)
-            for x in range(ramps.data.shape[3]):
+            for x in range(source.gain.size):
                 gain, noise = source.gain[x], source.noise[x]
-                usable, single_time = prepare_ramp(
-                    source.data, source.groupdq, source.zeroframe, times, tables.kept_flags, tables.added_flags,
-                    x, values, flags,
-                )  # fmt: skip
+                _, single_time = prepare_ramp(
+                    source.data, source.groupdq, source.zeroframe, times, kept, added, x, values, flags
+                )
                 jump = 0
                 for group in range(1, ngroups):
                     if flags[group] & _JUMP:
@@ -110,31 +122,26 @@ def _tabulate(first, last, ramps, times, tables, integrations, table):
                         jump += 1
                 if np.isnan(integrations.slope[i, row, x]):
                     continue
-                count = find_segments(flags, starts, stops)
                 if flags[0] == 0:
-                    table.pedestal[i, row, x] = values[0] - integrations.slope[i, row, x] * times.since_reset
-                factors = 0.0
+                    table.pedestal[i, row, x] = values[0] - integrations.slope[i, row, x] * since_reset
+                count = find_segments(flags, starts, stops)
+                total = 0.0
                 for segment in range(count):
-                    start, stop = starts[segment], stops[segment]
-                    time = single_time if stop - start == 1 else times.group
-                    factors += time * gain * max(stop - start - 1, 1)
+                    length = stops[segment] - starts[segment]
+                    factors[segment] = single_time * gain if length == 1 else times.group * gain * (length - 1)
+                    total += factors[segment]
                 for segment in range(count):
                     start, stop = starts[segment], stops[segment]
                     index = (i, segment, row, x)
                     time = single_time if stop - start == 1 else times.group
                     weight = read_weight(max(stop - start, 2), time, gain, noise)
-                    table.weights[index] = weight
-                    table.var_rnoise[index] = 1 / weight
-                    flux = integrations.var_poisson[i, row, x] * factors
-                    table.var_poisson[index] = flux / (time * gain * max(stop - start - 1, 1))
-                    if stop - start == 1:
-                        table.slope[index] = values[start] / time
-                        table.sigslope[index] = np.sqrt(1 / weight)
-                        continue
-                    slope = line_slope(values, start, stop, gain, noise, tables.powers)
-                    rise = values[stop - 1] - values[start]
-                    sigslope, sigyint = _line_errors(start, stop, rise, gain, noise, tables.powers)
+                    slope, intercept, sigslope, sigyint = values[start], 0.0, time / np.sqrt(weight), 0.0
+                    if stop - start > 1:
+                        slope, intercept, sigslope, sigyint = _fit_line(values, start, stop, gain, noise, tables.powers)
                     table.slope[index] = slope / time
                     table.sigslope[index] = sigslope / time
-                    table.yint[index] = _intercept(values, start, stop, slope, gain, noise, tables.powers)
+                    table.var_poisson[index] = integrations.var_poisson[i, row, x] * total / factors[segment]
+                    table.var_rnoise[index] = 1 / weight
+                    table.yint[index] = intercept
                     table.sigyint[index] = sigyint
+                    table.weights[index] = weight

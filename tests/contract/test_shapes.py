@@ -154,3 +154,19 @@ def test_the_chunk_axis_may_change_and_arrays_do_not_depend_on_it(toy_plan):
     counts = [[step.get("counts") for step in only(run).steps] for run in (whole, pieces)]
     assert counts[1][1] == counts[0][1] == {"frames": 12}
     assert [step["label"] for step in only(pieces).steps] == ["toy_rows", "toy_integrations", "again", "toy_fit"]
+
+
+def test_what_nobody_knows_survives_a_step_that_makes_a_new_product(toy_plan, tmp_path):
+    from astropy.io import fits
+
+    exposure = ramp()
+    exposure.meta.filename = "x_ramp.fits"
+    exposure.meta.exposure.type = "NRC_IMAGE"
+    models.write(exposure, tmp_path / "x_ramp.fits")
+    with fits.open(tmp_path / "x_ramp.fits", mode="update") as hdus:
+        hdus[0].header["MYCARD"] = (42, "nobody knows")
+        hdus.append(fits.ImageHDU(np.arange(5), name="MYHDU"))
+    toy_plan(tmp_path / "x_ramp.fits", "toy_stream", output_dir=tmp_path).run()
+    with fits.open(tmp_path / "x_rate.fits") as hdus:
+        assert hdus[0].header["MYCARD"] == 42
+        np.testing.assert_array_equal(hdus["MYHDU"].data, np.arange(5))

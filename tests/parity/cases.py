@@ -100,9 +100,9 @@ def _bright_field(subarray: str, seed: int) -> np.ndarray | None:
 
 
 def _digest_of_simulator(settings: str) -> str:
-    """Digest the simulator's sources and a case: a new simulator makes new exposures."""
+    """Digest the sources of the simulator and of this module, and a case: what is new makes new exposures."""
     total = hashlib.sha256(settings.encode())
-    for path in sorted(Path(jwcore.synth.__path__[0]).rglob("*")):
+    for path in [Path(__file__), *sorted(Path(jwcore.synth.__path__[0]).rglob("*"))]:
         if path.is_file() and path.suffix != ".pyc":
             total.update(path.read_bytes())
     return total.hexdigest()[:16]

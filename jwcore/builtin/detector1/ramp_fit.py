@@ -62,6 +62,7 @@ def ramp_fit(
     import numpy as np
 
     from jwcore.algorithms.ramp_fit import fit_ramps
+    from jwcore.api import RampFitOutput
 
     refuse_likelihood(exposure.meta, params)
     gain = references["gain"]
@@ -80,11 +81,15 @@ def ramp_fit(
         firstgroup=params.firstgroup,
         lastgroup=params.lastgroup,
         trim_unusable=context.detector.readout == "mid-infrared",
+        keep_segments=params.save_opt,
+        dropped_frames=exposure.meta.exposure.drop_frames1 or 0,
     )
     factor = gain.keyword("GAINFACT")
     if factor is not None:
         exposure.meta.exposure.gain_factor = factor
     context.count(lost_pixels=int(np.isnan(fit.exposure.slope).sum()))
+    if fit.segments is not None:
+        context.save("fitopt", RampFitOutput(meta=exposure.meta.copy(), **fit.segments._asdict()))
     return _products(exposure, fit, context)
 
 
