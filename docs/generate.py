@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import click
+
 from jwcore.cli import VERBS, root
 from jwcore.params import describe
 from jwcore.plugins import Plugins, Selection
@@ -27,8 +28,20 @@ def stage_page(plugins: Plugins, name: str) -> str:
     """Describe one stage: contract, implementations, parameters."""
     stage = plugins.stages[name]
     signature = inspect.signature(stage.function)
-    lines = [f"# {name}", "", "```python", f"def {name}{signature}", "```", "", inspect.getdoc(stage.function) or "", ""]
-    facts = [("Status keyword", f"`cal_step.{stage.status}`" if stage.status else "none"), ("Suffix", f"`{stage.suffix}`")]
+    lines = [
+        f"# {name}",
+        "",
+        "```python",
+        f"def {name}{signature}",
+        "```",
+        "",
+        inspect.getdoc(stage.function) or "",
+        "",
+    ]
+    facts = [
+        ("Status keyword", f"`cal_step.{stage.status}`" if stage.status else "none"),
+        ("Suffix", f"`{stage.suffix}`"),
+    ]
     if stage.gives:
         facts.append(("Gives", ", ".join(f"`{product}`" for product in stage.gives)))
     if stage.off_by_default:
@@ -45,7 +58,9 @@ def stage_page(plugins: Plugins, name: str) -> str:
 def _implementation(one) -> list[str]:
     where = ", ".join(f"{key} = {' or '.join(values)}" for key, values in one.info.where.items()) or "any exposure"
     lines = [f"## {one.key}", "", inspect.getdoc(one.info.function) or "", "", f"Applies to\n: {where}", ""]
-    needs = [f"`{kind}`" for kind in one.info.references] + [f"`{kind}` (optional)" for kind in one.info.optional_references]
+    needs = [f"`{kind}`" for kind in one.info.references] + [
+        f"`{kind}` (optional)" for kind in one.info.optional_references
+    ]
     lines += [f"References\n: {', '.join(needs) or 'none'}", "", f"Chunk\n: {one.info.chunk}", ""]
     if one.info.alternative:
         lines += [f"An alternative: choose it with `--use {one.info.stage}={one.key}`.", ""]
@@ -58,7 +73,12 @@ def _implementation(one) -> list[str]:
 
 def stage_index(plugins: Plugins) -> str:
     """List all stages in processing order."""
-    lines = ["# Stages", "", "Every place of a recipe has a stage: a documented contract that any plugin can implement.", ""]
+    lines = [
+        "# Stages",
+        "",
+        "Every place of a recipe has a stage: a documented contract that any plugin can implement.",
+        "",
+    ]
     lines += ["| stage | what it does | implemented by |", "|---|---|---|"]
     for name, stage in plugins.stages.items():
         who = ", ".join(f"`{one.key}`" for one in plugins.implementations(name)) or "nobody yet"

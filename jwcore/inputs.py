@@ -136,7 +136,11 @@ def _from_file(path: Path, *, role: str = SCIENCE, extra: dict[str, Any] | None 
     meta = models.read_meta(path)
     for keyword in ("INSTRUME", "EXP_TYPE"):
         if not meta.keyword(keyword):
-            raise BadInput(f"no {keyword} keyword in the header", where=str(path), cure="give an exposure of JWST, or mend its header")
+            raise BadInput(
+                f"no {keyword} keyword in the header",
+                where=str(path),
+                cure="give an exposure of JWST, or mend its header",
+            )
     return _Input(Source(path=str(path), extra=extra or {}), meta, role, origin=str(path))
 
 

@@ -459,7 +459,9 @@ def _inherit(result: Any, product: Any) -> None:
     for made in _each(result):
         if isinstance(made, models.Exposure) and not made.header_cards and not made.hdus:
             made.header_cards = {name: list(cards) for name, cards in product.header_cards.items()}
-            made.hdus = {key: hdu for key, hdu in product.hdus.items() if key[0] not in {a.hdu for a in made.declared().values()}}
+            made.hdus = {
+                key: hdu for key, hdu in product.hdus.items() if key[0] not in {a.hdu for a in made.declared().values()}
+            }
             made.extras.update(product.extras)
 
 

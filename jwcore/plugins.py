@@ -274,7 +274,9 @@ class Plugins:
                 self._wrappers.setdefault(info.stage, []).append(Wrapping(plugin, info))
 
     def _forget(self, plugin: Plugin) -> None:
-        self._implementations = {s: [i for i in found if i.plugin is not plugin] for s, found in self._implementations.items()}
+        self._implementations = {
+            s: [i for i in found if i.plugin is not plugin] for s, found in self._implementations.items()
+        }
         self._wrappers = {s: [w for w in found if w.plugin is not plugin] for s, found in self._wrappers.items()}
         if plugin.module is not None:
             own = plugin.module.__name__

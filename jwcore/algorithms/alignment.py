@@ -107,7 +107,7 @@ class AlignImage:
         if self._corrector is None:
             from tweakwcs import JWSTWCSCorrector
 
-            angles = {"v2_ref": self.v2_ref, "v3_ref": self.v3_ref, "roll_ref": self.roll_ref}
+            angles = {name: float(getattr(self, name)) for name in ("v2_ref", "v3_ref", "roll_ref")}
             self._corrector = JWSTWCSCorrector(self.wcs, angles)
         return self._corrector
 
@@ -269,7 +269,7 @@ class _Before:
 
     def restore(self) -> None:
         """Give the image its WCS back."""
-        self.image.wcs, self.image.corrected = self.wcs, self.corrected
+        self.image.wcs, self.image.corrected, self.image.status = self.wcs, self.corrected, "unaligned"
         self.image.fit = self.image._corrector = None
 
 

@@ -11,7 +11,8 @@ from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
 from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
-from jwcore.algorithms.ramp_fit_rows import Ramps, Rates, Tables, Times, fit_rows
+from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates, Tables, Times
+from jwcore.algorithms.ramp_fit_rows import fit_rows
 from jwcore.algorithms.ramp_fit_segments import difference_coefficients, weight_powers
 from jwcore.algorithms.ramp_fit_table import SegmentTable, tabulate_segments
 
@@ -124,7 +125,7 @@ def _inside(ngroups: int, firstgroup: int | None, lastgroup: int | None) -> np.n
 
 def _window(usable: np.ndarray) -> tuple[int, int]:
     """Leave out the leading groups, and the last group, that no integration uses."""
-    used = usable.any(axis=0)
+    used = np.logical_or.reduce(usable, axis=0)
     if not used.any():
         return 0, len(used)
     return int(np.argmax(used)), len(used) - int(not used[-1])
@@ -135,7 +136,8 @@ def _tables(usable: np.ndarray, window: tuple[int, int], inside: np.ndarray) -> 
     ngroups = usable.shape[1]
     begin = np.argmax(usable, axis=1)
     end = ngroups - np.argmax(usable[:, ::-1], axis=1)
-    hull: np.ndarray = np.where(usable.any(axis=1)[:, None], np.column_stack([begin, end]), 0)
+    anything = np.logical_or.reduce(usable, axis=1)
+    hull = np.where(anything[:, None], np.column_stack([begin, end]), 0)
     lengths, choice = np.unique(hull[:, 1] - hull[:, 0], return_inverse=True)
     networks = [median_network(max(length - 1, 0)) for length in lengths]
     ends = np.cumsum([len(network) for network in networks])

@@ -15,78 +15,10 @@ import numpy as np
 from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.dq import CHARGELOSS, DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, PERSISTENCE, SATURATED
 from jwcore.algorithms.medians import median_columns
+from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates
 from jwcore.algorithms.ramp_fit_segments import read_weight, segment_sums, snr_class
 
-__all__ = ["Ramps", "Rates", "Tables", "Times", "fit_rows", "prepare_ramp", "row_of_ramps"]
-
-
-class Ramps(NamedTuple):
-    """
-    Input arrays.
-
-    Shapes are (nints, ngroups, ny, nx) or (ny, nx) for an exposure, (ngroups, nx) or (nx,) for a row of an integration.
-    """
-
-    data: np.ndarray
-    """Linear ramps, DN, float32."""
-    groupdq: np.ndarray
-    """Group flags, uint8."""
-    pixeldq: np.ndarray
-    """Pixel flags, uint32."""
-    gain: np.ndarray
-    """Gain, electron/DN, float32."""
-    noise: np.ndarray
-    """Read noise of a group, electron, float32."""
-    dark: np.ndarray
-    """Average dark rate, added to the rate that the photon noise is taken from, float32."""
-    zeroframe: np.ndarray
-    """First frames (nints, ny, nx), DN, float32; 0 where there is none."""
-
-
-class Times(NamedTuple):
-    """Times, s, and what to do with ramps of a single good group."""
-
-    group: float
-    """From group to group."""
-    frame: float
-    """From frame to frame."""
-    first_group: float
-    """Mean time since the reset of the frames in the first group."""
-    suppress_one_group: bool
-    """Give up ramps with a single good group."""
-
-
-class Tables(NamedTuple):
-    """What is the same for all pixels; groups are counted within the window."""
-
-    window: np.ndarray
-    """First and end (exclusive) group to look at, int (2,)."""
-    kept_flags: np.ndarray
-    """Flags of each group that count, uint8 (ngroups,)."""
-    added_flags: np.ndarray
-    """Flags to add to each group, uint8 (ngroups,)."""
-    hull: np.ndarray
-    """First and end (exclusive) of the groups that have usable pixels, int (nints, 2)."""
-    choice: np.ndarray
-    """Which of the tables by length serves each integration, int (nints,)."""
-    coefficients: np.ndarray
-    """`difference_coefficients` by length, float32 (lengths, longest - 1, 6)."""
-    networks: np.ndarray
-    """Comparators of all median networks, one after the other, int32 (m, 2)."""
-    network_range: np.ndarray
-    """First and end (exclusive) comparator of the network of each length, int (lengths, 2)."""
-    powers: np.ndarray
-    """`weight_powers`, float64 (6, ngroups)."""
-
-
-class Rates(NamedTuple):
-    """Output arrays, DN/s, float32, flags uint32; shape ([nints,] ny, nx) or, for a row, (nx,)."""
-
-    slope: np.ndarray
-    err: np.ndarray
-    dq: np.ndarray
-    var_poisson: np.ndarray
-    var_rnoise: np.ndarray
+__all__ = ["fit_rows", "prepare_ramp", "row_of_ramps"]
 
 
 class _Block(NamedTuple):

@@ -7,7 +7,8 @@ import numpy as np
 from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import JUMP_DET, PERSISTENCE
-from jwcore.algorithms.ramp_fit_rows import Ramps, Rates, Tables, Times, prepare_ramp, row_of_ramps
+from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates, Tables, Times
+from jwcore.algorithms.ramp_fit_rows import prepare_ramp, row_of_ramps
 from jwcore.algorithms.ramp_fit_segments import find_segments, read_weight, snr_class
 
 __all__ = ["SegmentTable", "tabulate_segments"]
@@ -62,10 +63,9 @@ def tabulate_segments(
     good = (flags & (0xFF ^ PERSISTENCE) == 0) & np.isfinite(ramps.data[:, groups])
     begins = good & ~np.pad(good, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
     segments, jumps = int(begins.sum(axis=1).max()), int((flags & JUMP_DET != 0).sum(axis=1).max())
-    planes = [np.zeros((nints, max(segments, 1), ny, nx), np.float32) for _ in range(7)]
-    pedestal = np.zeros((nints, ny, nx), np.float32)
-    crmag = np.zeros((nints, max(jumps, 1), ny, nx), np.float32)
-    table = SegmentTable(*planes, pedestal, crmag)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(SegmentTable._fields, (nints, max(segments, 1), ny, nx))
+    shapes |= {"pedestal": (nints, ny, nx), "crmag": (nints, max(jumps, 1), ny, nx)}
+    table = SegmentTable(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
     over_rows(_tabulate_rows, ny, ramps, times, tables, integrations, since_reset, table)
     return table
 

@@ -97,7 +97,7 @@ def possible_blends(
     pixels, owner = pixels[order], owner[order]
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     ends = np.append(starts[1:], len(owner))
-    position = np.full(labels.size, -1, dtype=np.int64)  # place of a pixel in the order; -1 before it is reached
+    position = np.full(labels.size, -1, dtype=np.int32)  # place of a pixel in the order; -1 before it is reached
     large = (ends - starts) >= 2 * min_pixels
     split = np.zeros(len(starts), dtype=np.bool_)
     neighbours = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)])[:connectivity]

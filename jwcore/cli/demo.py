@@ -31,7 +31,9 @@ def command(output_dir: str, *, seed: int) -> None:
     started = time.perf_counter()
     result = run_plan(planned, progress=progress)
     reduced = time.perf_counter() - started
-    mosaic = next(path for path in result.paths() if path.name.endswith("_i2d.fits") and planned.nodes[-1].base in path.name)
+    mosaic = next(
+        path for path in result.paths() if path.name.endswith("_i2d.fits") and planned.nodes[-1].base in path.name
+    )
     catalog = Path(str(mosaic).replace("_i2d.fits", "_cat.ecsv"))
     comparison = compare_catalog(catalog, made.truth_catalog, footprint=footprint_of(mosaic))
     click.echo(f"\nrecovered against injected\n{comparison}")

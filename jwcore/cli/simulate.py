@@ -8,15 +8,21 @@ import click
 @click.command("simulate")
 @click.option("-o", "--output-dir", metavar="DIR", default="simulated", show_default=True, help="Folder to write to.")
 @click.option("-n", "--dithers", type=click.IntRange(1, 36), default=4, show_default=True, help="Number of pointings.")
-@click.option("--detector", "detectors", multiple=True, default=("NRCA1",), show_default=True, help="Detector; repeat for more.")
+@click.option(
+    "--detector", "detectors", multiple=True, default=("NRCA1",), show_default=True, help="Detector; repeat for more."
+)
 @click.option("--filter", "filter_name", default="F200W", show_default=True, help="Filter.")
 @click.option("--readpatt", default="RAPID", show_default=True, help="Read pattern.")
 @click.option("--ngroups", type=click.IntRange(1), default=10, show_default=True, help="Groups per integration.")
 @click.option("--nints", type=click.IntRange(1), default=1, show_default=True, help="Integrations.")
 @click.option("--subarray", default="FULL", show_default=True, help="Sub-array.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of sky, pointing errors and noise.")
-@click.option("--pointing-error", type=float, default=0.0, metavar="MAS", help="Pointing error that headers do not know.")
-@click.option("--without", "off", multiple=True, metavar="EFFECT", help="Switch a detector effect off; repeat for more.")
+@click.option(
+    "--pointing-error", type=float, default=0.0, metavar="MAS", help="Pointing error that headers do not know."
+)
+@click.option(
+    "--without", "off", multiple=True, metavar="EFFECT", help="Switch a detector effect off; repeat for more."
+)
 def command(
     output_dir: str, *, dithers: int, detectors: tuple[str, ...], filter_name: str, readpatt: str, ngroups: int,
     nints: int, subarray: str, seed: int, pointing_error: float, off: tuple[str, ...],

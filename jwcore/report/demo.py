@@ -39,7 +39,10 @@ def demo_page(
     science = models.read(mosaic).data
     page.picture(pictures.images([science], [mosaic.name], size=8), "The mosaic, MJy/sr, asinh stretch.")
     page.heading("One exposure, before and after")
-    page.picture(_before_after(raw, calibrated), "Last raw group (DN) and calibrated image (MJy/sr); cosmic rays and bad pixels are grey.")
+    page.picture(
+        _before_after(raw, calibrated),
+        "Last raw group (DN) and calibrated image (MJy/sr); cosmic rays and bad pixels are grey.",
+    )
     page.heading("Recovered against injected")
     page.table(("", "value"), _figures(comparison))
     page.table(("magnitude (AB)", "found"), [(name, f"{share:.0%}") for name, share in comparison.completeness.items()])
@@ -64,7 +67,10 @@ def _figures(comparison: Any) -> list[tuple[str, str]]:
         ("detections without an injected source", f"{comparison.spurious}"),
         ("flux of bright stars, recovered / injected", f"{comparison.flux_ratio:.4f} ± {comparison.flux_scatter:.4f}"),
         ("position of bright stars, rms per axis", f"{comparison.position_rms:.2f} mas"),
-        ("common shift of the field (injected pointing error)", f"{comparison.shift[0]:+.1f}, {comparison.shift[1]:+.1f} mas"),
+        (
+            "common shift of the field (injected pointing error)",
+            f"{comparison.shift[0]:+.1f}, {comparison.shift[1]:+.1f} mas",
+        ),
     ]
 
 

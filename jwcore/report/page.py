@@ -64,6 +64,9 @@ class Page:
         """Write the page."""
         path = Path(path)
         body = "\n".join(self._parts)
-        head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(self.title)}</title>'
-        path.write_text(f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head><body>{body}</body></html>\n')
+        title = f"<title>{html.escape(self.title)}</title>"
+        head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width">{title}'
+        path.write_text(
+            f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head><body>{body}</body></html>\n'
+        )
         return path

@@ -204,7 +204,9 @@ class Trial:
             if result is not product:
                 continue
             after = _arrays(product)
-            kept = [n for n, a in before.items() if not n.endswith("groupdq") and n in after and after[n].shape == a.shape]
+            kept = [
+                n for n, a in before.items() if not n.endswith("groupdq") and n in after and after[n].shape == a.shape
+            ]
             lost = [name for name in kept if np.any(before[name] & ~after[name])]
             if lost:
                 _fail(f"{self.info.name} cleared flags in {', '.join(lost)}")

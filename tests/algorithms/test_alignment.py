@@ -10,6 +10,7 @@ from jwcore.algorithms.alignment import (
     align_to_catalog,
     corner_shift,
 )
+from jwcore.algorithms.tangent_fit import fit_positions
 
 from ._sky import DEC, RA, ROLL, V2, V3, pointed, separation
 
@@ -202,3 +203,32 @@ def test_corner_shift_across_zero():
     before = np.array([[359.9999, 60.0], [0.0, 0.0]])
     after = np.array([[0.0001, 60.0], [0.0, 0.0]])
     assert corner_shift(before, after) == pytest.approx(0.36)
+
+
+def test_false_matches_that_dominate_the_rms_are_clipped_too():
+    rng = np.random.default_rng(5)
+    sources = rng.uniform(-12, 12, (35, 2))
+    angle = np.deg2rad(0.01)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    reference = sources @ turn.T + [0.02, -0.03] + rng.normal(0, 0.003, sources.shape)
+    reference[:9] += rng.uniform(-0.5, 0.5, (9, 2))
+    robust, plain = (
+        fit_positions(reference, sources, settings=AlignSettings(robust=robust)) for robust in (True, False)
+    )
+    assert plain.rmse > 0.02
+    assert robust.rmse < 0.008
+    assert robust.used >= 26
+    np.testing.assert_allclose(robust.shift, [0.02, -0.03], atol=0.002)
+    np.testing.assert_allclose(robust.matrix, turn, atol=3e-4)
+
+
+def test_clean_matches_are_fitted_as_tweakwcs_does():
+    from tweakwcs.linearfit import iter_linear_fit
+
+    rng = np.random.default_rng(6)
+    sources = rng.uniform(-60, 60, (120, 2))
+    reference = sources + [0.1, 0.2] + rng.normal(0, 0.004, sources.shape)
+    theirs = iter_linear_fit(reference, sources, fitgeom="rshift", nclip=3, sigma=(3.0, "rmse"))
+    ours = fit_positions(reference, sources, settings=AlignSettings())
+    assert ours.rmse == theirs["rmse"]
+    np.testing.assert_array_equal(ours.matrix, theirs["matrix"])

@@ -157,7 +157,7 @@ def definition(data, groupdq, pixeldq, gain, readnoise, dark=None, zeroframe=Non
 
 
 def check(fit, expected):
-    for rates, (slope, err, dq, var_poisson, var_rnoise) in zip(fit, expected, strict=True):
+    for rates, (slope, err, dq, var_poisson, var_rnoise) in zip(fit[:2], expected, strict=True):
         assert np.array_equal(rates.dq, dq.astype(np.uint32))
         np.testing.assert_allclose(rates.err, err, rtol=1e-5)
         np.testing.assert_allclose(rates.var_poisson, var_poisson, rtol=1e-5)
@@ -244,7 +244,7 @@ def worked(groups=()):
     [((), 10, 0.358569, 0.1, 0.0285714), ((1, 2), 10, np.sqrt(0.1666667 + 0.1), 0.1666667, 0.1)],
 )
 def test_worked_values(jumps, slope, err, var_poisson, var_rnoise):
-    exposure, integrations = fit_ramps(**worked(jumps))
+    exposure, integrations, _ = fit_ramps(**worked(jumps))
     for rates in (exposure, integrations):
         found = [array.item() for array in (rates.slope, rates.err, rates.var_poisson, rates.var_rnoise)]
         np.testing.assert_allclose(found, [slope, err, var_poisson, var_rnoise], rtol=1e-5)
@@ -252,14 +252,14 @@ def test_worked_values(jumps, slope, err, var_poisson, var_rnoise):
 
 
 def test_errors_of_integration_and_exposure_differ_with_several_segments():
-    exposure, integrations = fit_ramps(**worked([2]))
+    exposure, integrations, _ = fit_ramps(**worked([2]))
     # segments of 2 and 4 groups: read 0.5 and 0.05 (DN/s)^2, Poisson 0.5 and 0.5 / 3
     assert integrations.err.item() == pytest.approx(np.sqrt(1 / (1 / 1.5 + 1 / (0.5 / 3 + 0.1))), rel=1e-5)
     assert exposure.err.item() == pytest.approx(np.sqrt(1 / (1 / 0.5 + 3 / 0.5) + 1 / (1 / 1.0 + 1 / 0.1)), rel=1e-5)
 
 
 def test_single_integration_shares_arrays():
-    exposure, integrations = fit_ramps(**worked())
+    exposure, integrations, _ = fit_ramps(**worked())
     for name in ("slope", "dq", "var_poisson", "var_rnoise"):
         assert np.shares_memory(getattr(exposure, name), getattr(integrations, name))
     assert not np.shares_memory(exposure.err, integrations.err)
@@ -270,7 +270,7 @@ def test_first_and_last_group():
     inner = arrays | {"groupdq": arrays["groupdq"].copy()}
     inner["groupdq"][:, [0, 1, 7]] = DO_NOT_USE
     expected = fit_ramps(**inner, **TIMES)
-    for part, same in zip(fit_ramps(**arrays, **TIMES, firstgroup=2, lastgroup=6), expected, strict=True):
+    for part, same in zip(fit_ramps(**arrays, **TIMES, firstgroup=2, lastgroup=6)[:2], expected[:2], strict=True):
         for array, other in zip(part, same, strict=True):
             np.testing.assert_array_equal(array, other)
     everything = fit_ramps(**arrays, **TIMES)
@@ -304,7 +304,7 @@ def test_flags_of_trimmed_groups_do_not_count():
 def test_ramps_that_cannot_be_fitted(flags, dq):
     arrays = worked()
     arrays["groupdq"][0, :, 0, 0] = flags
-    for rates in fit_ramps(**arrays):
+    for rates in fit_ramps(**arrays)[:2]:
         assert np.isnan(rates.slope.item())
         assert rates.dq.item() == dq
         assert not rates.err.any()
@@ -315,7 +315,7 @@ def test_ramps_that_cannot_be_fitted(flags, dq):
 def test_unknown_and_useless_variances():
     arrays = worked()
     arrays["readnoise"][:] = 1e6
-    exposure, _ = fit_ramps(**arrays)
+    exposure, _, _ = fit_ramps(**arrays)
     assert exposure.var_rnoise.item() == 0
     assert exposure.err.item() == 0
 

@@ -228,3 +228,22 @@ def test_catalogue_services_are_refused_with_a_cure(name):
 def test_separation_must_exceed_tolerance(prefix):
     with pytest.raises(UsageError, match=f"{prefix}separation"):
         TweakregParams(**{f"{prefix}separation": 0.9})
+
+
+def test_texts_of_the_command_line():
+    from jwcore.params import Layer, resolve
+
+    texts = {"connectivity": "4", "kron_params": "2.5,1.0", "abs_refcat": "None", "brightest": "None", "catfile": ""}
+    params, _ = resolve(TweakregParams, label="tweakreg", layers=[Layer("cli", {"tweakreg": texts})])
+    assert (params.connectivity, params.kron_params, params.brightest) == (4, (2.5, 1.0), None)
+    assert not params.abs_refcat
+    assert not params.catfile
+
+
+def test_a_group_that_does_not_fit_the_others_goes_to_the_catalogue_alone(tmp_path):
+    exposures = dithered(errors=np.add(ERRORS, OFFSET))
+    exposures[2] = exposure(sky_stars(), offset=DITHERS[2], error=(2.5, 1.0, 0.0), number=3, seed=2)  # beyond searchrad
+    context = Context()
+    align(exposures, context=context, abs_refcat=write_reference(tmp_path / "reference.ecsv"), **SEGMENTS)
+    assert max(pointing_errors(exposures)) < 1.5
+    assert context.counts["aligned"] == 4

@@ -54,7 +54,9 @@ def test_installed_but_unnamed_it_changes_nothing(installed, tmp_path):
 def test_named_it_adds_its_stage_and_shows_everywhere(installed, tmp_path):
     _, environment = installed
     models.write(tiny_image(), tmp_path / "x_rate.fits")
-    plan = jwcal(["plan", "image2", str(tmp_path / "x_rate.fits"), "-p", "demoplug", "--references", "none"], environment)
+    plan = jwcal(
+        ["plan", "image2", str(tmp_path / "x_rate.fits"), "-p", "demoplug", "--references", "none"], environment
+    )
     lines = plan.stdout.splitlines()
     where = next(n for n, line in enumerate(lines) if "demoplug:demoplug_pedestal" in line)
     assert "flat_field" in lines[where - 1]

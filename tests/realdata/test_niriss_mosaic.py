@@ -58,4 +58,8 @@ def test_five_dithers_make_one_star(tmp_path, real_data, target):
     assert np.array_equal(mosaic.con[0] != 0, seen)
     assert mosaic.con.max() < 2**5
     assert np.all(np.isfinite(mosaic.data) <= seen)
-    assert {step["label"] for step in next(iter(result.outcomes.values())).steps} >= {"skymatch", "outlier_detection", "resample"}
+    assert {step["label"] for step in next(iter(result.outcomes.values())).steps} >= {
+        "skymatch",
+        "outlier_detection",
+        "resample",
+    }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import field_validator
 
 from jwcore.api import Params, param
 
@@ -41,6 +43,12 @@ class FinderParams(Params):
         None, "Kron scale, least Kron radius and least circular radius; None: 2.5, 1.4, 0.0", min_length=2, max_length=3
     )
     deblend: bool = param(True, "Separate sources whose segments touch")
+
+    @field_validator("connectivity", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """Take the text that the command line and parameter files hold."""
+        return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 def finder_settings(params: FinderParams) -> FinderSettings:

@@ -62,7 +62,7 @@ class SourceCatalogParams(FinderParams):
         return self
 
 
-@step(stage="source_catalog", references=("apcorr", "abvegaoffset"), params=SourceCatalogParams, scratch=4.0)
+@step(stage="source_catalog", references=("apcorr", "abvegaoffset"), params=SourceCatalogParams, scratch=9.0)
 def source_catalog(
     exposure: Image, references: Mapping[str, Reference], params: SourceCatalogParams, context: Context
 ) -> dict[str, Catalog | Segmentation]:
@@ -181,7 +181,10 @@ def _table(columns: dict[str, Any], found: Found, wcs: Any, apertures: Apertures
 
 def _metadata(apertures: Apertures, vega_offset: float) -> dict[str, Any]:
     """Say in the catalogue how it was made."""
+    from importlib.metadata import version
+
     return {
+        "version": {name: version(name) for name in ("jwcal", "photutils", "astropy", "gwcs", "numpy", "scipy")},
         "aperture_params": {
             "aperture_ee": list(apertures.percent),
             "aperture_radii": list(apertures.radii),

@@ -75,7 +75,13 @@ class TweakregParams(FinderParams, SipParams):
         return self
 
 
-@step(stage="tweakreg", params=TweakregParams, products=("cat", "abscat", "alignment"), sets=("S_REGION",))
+@step(
+    stage="tweakreg",
+    params=TweakregParams,
+    products=("cat", "abscat", "alignment"),
+    sets=("S_REGION", "CRVAL1", "CRVAL2", "CTYPE1", "CTYPE2"),
+    scratch=5.0,
+)
 def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -> ExposureSet:
     """Align the exposures by their sources and correct their WCSes, footprints and FITS-SIP approximations.
 
