@@ -115,7 +115,7 @@ def _gather(inputs: Any) -> list[_Group]:
         if not isinstance(item, (str, Path)):
             loose.append(_Input(Source(object=item), item.meta))
         elif Path(item).is_dir():
-            loose += [_from_file(path) for path in sorted(Path(item).glob("*.fits")) if _is_exposure(path)]
+            loose += [_from_file(path) for path in _exposures_in(Path(item))]
         elif Path(item).suffix == ".json":
             groups += _from_association(Path(item))
         else:
@@ -128,8 +128,15 @@ def _gather(inputs: Any) -> list[_Group]:
     return groups
 
 
-def _is_exposure(path: Path) -> bool:
-    return models.suffix_of(path.stem) in FIRST_RECIPE_BY_SUFFIX
+def _exposures_in(folder: Path) -> list[Path]:
+    """Exposures of a folder; of several products of one exposure only the rawest, since the others can be made from it."""
+    rawest: dict[str, tuple[int, Path]] = {}
+    for path in sorted(folder.glob("*.fits")):
+        suffix, base = models.suffix_of(path.stem), models.strip_suffix(path.stem)
+        if suffix in FIRST_RECIPE_BY_SUFFIX:
+            found = (FIRST_RECIPE_BY_SUFFIX[suffix], path)
+            rawest[base] = min(rawest.get(base, found), found)
+    return [path for _, path in rawest.values()]
 
 
 def _from_file(path: Path, *, role: str = SCIENCE, extra: dict[str, Any] | None = None) -> _Input:

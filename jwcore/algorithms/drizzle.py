@@ -68,9 +68,9 @@ def _fill_weight(dq, bad_bits, variance, constant, weight):
             value = constant
             if variance.size:
                 v = variance[row, column]
-                value = 1.0 / v if v > 0.0 and v < np.inf else 0.0
-            if dq.size and dq[row, column] & bad_bits:
-                value = 0.0
+                value = np.float32(1.0) / v if v > 0.0 and v < np.inf else np.float32(0.0)
+            if value == np.inf or (dq.size and dq[row, column] & bad_bits):
+                value = np.float32(0.0)
             weight[row, column] = value
 
 
@@ -93,7 +93,8 @@ def input_weight(
     bad_bits : int, optional
         A pixel with any of these bits gets no weight.
     variance : ndarray of float32 [ny, nx], optional
-        Variance to invert; values that are not finite and positive give no weight. Left out when its shape differs.
+        Variance to invert; values that are not finite and positive, or too small to be inverted, give no weight. Left out
+        when its shape differs.
     constant : float, optional
         Weight without a variance, e.g. the exposure time.
 
@@ -147,7 +148,7 @@ def _columns_near_band(grid_y, step, x_origin, y_origin, row, low, high, first_c
 
 @kernel
 def _load_row(planes, weight, sky, row, first, n, values, row_weight):
-    """Bring n pixels of one row into scratch: science less sky, square roots of the variances, weight 0 where there is no value."""
+    """Bring n pixels of one row into scratch: science less sky and square roots of the variances; NaN gets no weight."""
     data = planes[0]
     for i in range(n):
         value = data[row, first + i] - sky

@@ -163,8 +163,11 @@ def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, colum
     time : float
         Exposure time (s) of a single group: the mean time of its frames if it is the first of the integration, that
         of one frame if the zero frame takes its place, else the group time.
+    collected : uint8
+        Flags of all groups, or-ed.
     """
     good = 0
+    collected = np.uint8(0)
     for group in range(values.size):
         value = data[group, column]
         flag = groupdq[group, column] & kept_flags[group] | added_flags[group]
@@ -172,19 +175,20 @@ def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, colum
             flag |= np.uint8(DO_NOT_USE)
         values[group] = value
         flags[group] = flag
+        collected |= flag
         good += flag & _NOT_PERSISTENCE == 0
     if flags.size == 1:
-        return True, times.first_group
+        return True, times.first_group, collected
     if times.suppress_one_group:
-        return good != 1, times.group
+        return good != 1, times.group, collected
     if good == 1 and flags[0] & _NOT_PERSISTENCE == 0:
-        return True, times.first_group
+        return True, times.first_group, collected
     zero = zeroframe[column % zeroframe.size]
     if good == 0 and zero != 0 and abs(zero) < _INFINITY:
         values[0] = zero
         flags[0] = 0
-        return True, times.frame
-    return True, times.group
+        return True, times.frame, collected
+    return True, times.group, collected
 
 
 @kernel
@@ -234,7 +238,9 @@ def _add_median_rates(ramps, times, tables, medians, pixel, sums):
     for column in range(medians.size):
         rate = medians[column]
         if np.isnan(rate):
-            usable, time = prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags)
+            usable, time, _ = prepare_ramp(
+                data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags
+            )
             if not usable or flags[0] & _UNUSABLE:
                 continue
             rate = values[0] / time
@@ -259,7 +265,7 @@ def _finish_plain(ramps, times, length, plain, flux, sums, rates):
         chosen = plain[column]
         weight = read_weight(length, times.group, gain, noise)
         flux_factor = times.group * gain * (length - 1)
-        poisson = max(flux[column], 0.0) / flux_factor
+        poisson = flux[column] / flux_factor
         slope = rates.slope[column]
         _store(rates, column, slope, 1 / weight + poisson, poisson, 1 / weight)
         sums.weight[column] += weight if chosen else 0.0
@@ -278,11 +284,11 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
         if plain[column]:
             continue
         gain, noise = gains[column], noises[column]
-        usable, time = prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags)
-        collected = np.uint8(0)
-        for flag in flags:
-            collected |= flag
-        usable = usable and gain > 0 and flags[0] & _SATURATED == 0 and pixeldq[column] & _PIXEL_DO_NOT_USE == 0
+        usable, time, collected = prepare_ramp(
+            data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags
+        )
+        usable = usable and gain > 0 and noise > 0
+        usable = usable and flags[0] & _SATURATED == 0 and pixeldq[column] & _PIXEL_DO_NOT_USE == 0
 
         weight, weighted_slope, flux_factor, information = 0.0, 0.0, 0.0, 0.0
         if usable:
@@ -290,7 +296,7 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
                 values, flags, starts, stops, gain, noise, flux[column], times.group, time, powers
             )
         read = weight
-        if collected & _CHARGELOSS and gain > 0:  # the read noise as if charge had not migrated
+        if collected & _CHARGELOSS and gain > 0 and noise > 0:  # the read noise as if charge had not migrated
             for group in range(flags.size):
                 if flags[group] & _CHARGELOSS:
                     flags[group] &= _NOT_CHARGELOSS
@@ -303,7 +309,7 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
                 column,
                 weighted_slope / weight,
                 1 / information,
-                max(flux[column], 0.0) / flux_factor,
+                flux[column] / flux_factor,
                 var_rnoise,
             )
         else:
@@ -328,7 +334,7 @@ def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
         weight = sums.weight[column]
         lost = not weight > 0
         dq[column] = dq[column] & ~_PIXEL_DO_NOT_USE | pixeldq[column] | (_PIXEL_DO_NOT_USE if lost else np.uint32(0))
-        poisson = 0.0 if lost else max(flux[column], 0.0) / sums.flux_factor[column]
+        poisson = 0.0 if lost else flux[column] / sums.flux_factor[column]
         variance = 0.0 if lost else poisson + 1 / weight
         var_rnoise = 1 / sums.read[column] if sums.read[column] > 0 else 0.0
         _store(
@@ -385,11 +391,10 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
             )
             _rates_of_row(source, times, tables, integration, block, plain[integration], medians, result)
             _add_median_rates(source, times, tables, medians, pixel, sums)
+        dark = ramps.dark[row % ramps.dark.shape[0]]
         for column in range(nx):
-            flux[column] = (
-                max(sums.rate[column] / max(sums.rates[column], 1.0), 0.0)
-                + ramps.dark[row % ramps.dark.shape[0], column]
-            )
+            rate = sums.rate[column] / max(sums.rates[column], 1.0)
+            flux[column] = max(max(rate, 0.0) + dark[column], 0.0)
         for integration in range(nints):
             source, result = (
                 row_of_ramps(ramps, tables.window, integration, row),

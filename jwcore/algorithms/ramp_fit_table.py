@@ -112,7 +112,7 @@ def _tabulate_rows(first, last, ramps, times, tables, integrations, since_reset,
             source = row_of_ramps(ramps, tables.window, i, row)
             for x in range(source.gain.size):
                 gain, noise = source.gain[x], source.noise[x]
-                _, single_time = prepare_ramp(
+                _, single_time, _ = prepare_ramp(
                     source.data, source.groupdq, source.zeroframe, times, kept, added, x, values, flags
                 )
                 jump = 0

@@ -175,8 +175,9 @@ def _set_where_reached(target, row, limit, value):
 @kernel
 def _flag_floor(data, groupdq, i, y):
     """Flag values at the converter's floor; the flags of rows without any, nearly all, are not even read."""
-    lowest = data[i, 0, y].copy()
-    for g in range(1, data.shape[1]):
+    lowest = np.empty(data.shape[3], np.float32)
+    lowest[:] = np.inf
+    for g in range(data.shape[1]):
         rows.lower(lowest, data[i, g, y])
     if rows.smallest(lowest) <= 0:
         for g in range(data.shape[1]):

@@ -8,9 +8,7 @@ import click
 @click.command("simulate")
 @click.option("-o", "--output-dir", metavar="DIR", default="simulated", show_default=True, help="Folder to write to.")
 @click.option("-n", "--dithers", type=click.IntRange(1, 36), default=4, show_default=True, help="Number of pointings.")
-@click.option(
-    "--detector", "detectors", multiple=True, default=("NRCA1",), show_default=True, help="Detector; repeat for more."
-)
+@click.option("--detector", "detectors", multiple=True, help="Detector; repeat for more (default: one of module A).")
 @click.option("--filter", "filter_name", default="F200W", show_default=True, help="Filter.")
 @click.option("--readpatt", default="RAPID", show_default=True, help="Read pattern.")
 @click.option("--ngroups", type=click.IntRange(1), default=10, show_default=True, help="Groups per integration.")
@@ -40,8 +38,8 @@ def command(
             raise unknown_name(name, name, known, where="--without")
     try:
         made = simulate(
-            output_dir, n_dithers=dithers, detectors=detectors, filter=filter_name, readpatt=readpatt, ngroups=ngroups,
-            nints=nints, subarray=subarray, seed=seed, pointing_error_mas=pointing_error,
+            output_dir, n_dithers=dithers, filter=filter_name, readpatt=readpatt, ngroups=ngroups, nints=nints,
+            **({"detectors": detectors} if detectors else {}), subarray=subarray, seed=seed, pointing_error_mas=pointing_error,
             effects=replace(Effects(), **dict.fromkeys(off, False)),
         )  # fmt: skip
     except ValueError as error:

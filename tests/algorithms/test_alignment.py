@@ -210,7 +210,7 @@ def test_false_matches_that_dominate_the_rms_are_clipped_too():
     sources = rng.uniform(-12, 12, (35, 2))
     angle = np.deg2rad(0.01)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    reference = sources @ turn.T + [0.02, -0.03] + rng.normal(0, 0.003, sources.shape)
+    reference = sources @ turn.T + np.array([0.02, -0.03]) + rng.normal(0, 0.003, sources.shape)
     reference[:9] += rng.uniform(-0.5, 0.5, (9, 2))
     robust, plain = (
         fit_positions(reference, sources, settings=AlignSettings(robust=robust)) for robust in (True, False)
@@ -227,7 +227,7 @@ def test_clean_matches_are_fitted_as_tweakwcs_does():
 
     rng = np.random.default_rng(6)
     sources = rng.uniform(-60, 60, (120, 2))
-    reference = sources + [0.1, 0.2] + rng.normal(0, 0.004, sources.shape)
+    reference = sources + np.array([0.1, 0.2]) + rng.normal(0, 0.004, sources.shape)
     theirs = iter_linear_fit(reference, sources, fitgeom="rshift", nclip=3, sigma=(3.0, "rmse"))
     ours = fit_positions(reference, sources, settings=AlignSettings())
     assert ours.rmse == theirs["rmse"]

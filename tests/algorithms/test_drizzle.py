@@ -262,9 +262,9 @@ def test_tiny_variances_do_not_overflow():
 
 
 def test_input_weight():
-    variance = np.array([[4.0, 0.0, np.nan, -1.0, np.inf, 2.0]], np.float32)
-    dq = np.array([[0, 0, 0, 0, 0, 513]], np.uint32)
+    variance = np.array([[4.0, 0.0, np.nan, -1.0, np.inf, 1e-42, 2.0]], np.float32)
+    dq = np.array([[0, 0, 0, 0, 0, 0, 513]], np.uint32)
     shape = variance.shape
-    assert input_weight(shape=shape, dq=dq, bad_bits=1, variance=variance).tolist() == [[0.25, 0, 0, 0, 0, 0]]
-    assert input_weight(shape=shape, dq=dq, bad_bits=2, constant=3.0).tolist() == [[3.0] * 6]
-    assert input_weight(shape=shape, variance=variance[:, :2]).tolist() == [[1.0] * 6]
+    assert input_weight(shape=shape, dq=dq, bad_bits=1, variance=variance).tolist() == [[0.25, 0, 0, 0, 0, 0, 0]]
+    assert input_weight(shape=shape, dq=dq, bad_bits=2, constant=3.0).tolist() == [[3.0] * 7]
+    assert input_weight(shape=shape, variance=variance[:, :2]).tolist() == [[1.0] * 7]

@@ -101,16 +101,16 @@ def pixel_definition(ramps, flags, pixeldq, gain, readnoise, dark, zeros, *, nfr
     prepared = [ramp_of(y, f, z, **times, suppress=suppress) for y, f, z in zip(ramps, flags, zeros, strict=True)]
     rates = [median_rate(*p, y, f, group_time) for p, y, f in zip(prepared, ramps, flags, strict=True)]
     rates = [r for r in rates if r is not None]
-    flux = max(np.mean(rates) if rates else 0, 0) + dark
+    flux = max(max(np.mean(rates) if rates else 0, 0) + dark, 0)
     gain_ok = gain > 0
     integrations, everything, everything_read, seen = [], [], [], 0
     for (y, f, single_time, given_up), raw in zip(prepared, flags, strict=True):
-        dq = pixeldq | (int(np.bitwise_or.reduce(f)) & (JUMP_DET | PERSISTENCE | SATURATED))
-        lost = given_up or f[0] & SATURATED or pixeldq & DO_NOT_USE or not gain_ok
+        dq = pixeldq | (int(np.bitwise_or.reduce(raw)) & (JUMP_DET | PERSISTENCE | SATURATED))
+        lost = given_up or f[0] & SATURATED or pixeldq & DO_NOT_USE or not gain_ok or not noise > 0
         empty = np.empty((0, 3))
         results = empty if lost else segment_results(y, f, single_time, gain, noise, flux, group_time)
         readmitted = results
-        if np.any(raw & CHARGELOSS) and gain_ok:
+        if np.any(raw & CHARGELOSS) and gain_ok and noise > 0:
             g = np.where(raw & CHARGELOSS, f & (0xFF ^ (CHARGELOSS | DO_NOT_USE)), f)
             readmitted = segment_results(y, g, single_time, gain, noise, flux, group_time)
         read = 1 / np.sum(1 / readmitted[:, 2]) if len(readmitted) else 0
@@ -216,8 +216,12 @@ def test_fit_is_that_of_the_definition(nints, ngroups, kind):
         loss = 0.5 if kind == "charge loss" else 0
         spoil(arrays, seed=nints, charge_loss=loss, jumps=0.3 if kind == "one group" else 0.1)
         arrays["gain"][1, :3] = [0, -1, np.nan]
+        arrays["readnoise"][1, 3:5] = [0, np.nan]
         arrays["data"][:, :, 1, 5:] = np.where(np.random.default_rng(1).random((nints, ngroups, 4)) < 0.2, np.nan, 100)
-    arrays |= {"dark": np.full((6, 9), 0.01, np.float32), "suppress_one_group": kind != "one group"}
+    arrays |= {
+        "dark": np.linspace(-1, 1, 54, dtype=np.float32).reshape(6, 9),
+        "suppress_one_group": kind != "one group",
+    }
     if kind == "one group":
         arrays["zeroframe"] = np.random.default_rng(2).choice([0, 120, 7000], (nints, 6, 9)).astype(np.float32)
     check(fit_ramps(**arrays, **TIMES), definition(**arrays, **TIMES))

@@ -131,3 +131,15 @@ def test_the_screen_loses_no_blend(connectivity):
     some = deblend_sources(image, segments, 8, labels=selected, **options)
     assert len(selected) < segments.n_labels < every.n_labels
     np.testing.assert_array_equal(every.data, some.data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("finder", ["dao", "iraf", "segmentation"])
+def test_full_frames_equal_plain_photutils(finder):
+    image = np.tile(star_field(seed=4)[0], (5, 5)) + np.random.default_rng(2).normal(0, 0.01, (2000, 2000))
+    image = image.astype(np.float32)
+    settings = FinderSettings(starfinder=finder, bkg_boxsize=100, sharplo=0.3, roundlo=-0.5, roundhi=0.5, brightest=50)
+    found = find_sources(image, image > 1e9, settings=settings)
+    x, y, _ = plain_photutils(image, image > 1e9, finder)
+    np.testing.assert_allclose(found.x, x, atol=2e-5)
+    np.testing.assert_allclose(found.y, y, atol=2e-5)

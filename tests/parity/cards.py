@@ -1,6 +1,7 @@
 """Comparison of header keywords: what a step writes into a header, and what it must leave alone."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from astropy.io import fits
@@ -12,14 +13,14 @@ OWN = frozenset(
     {"DATE", "FILENAME", "CAL_VER", "CAL_VCS", "CRDS_VER", "CHECKSUM", "DATASUM", "EXTEND", "HISTORY", "COMMENT", ""}
 )
 """Keywords that tell who wrote the file, or that every writer orders as it likes."""
-SIP = re.compile(r"[AB]P?_\d_\d|CD\d_\d")
+SIP = re.compile(r"[AB]P?_\d_\d|CD\d_\d|[AB]P?_ORDER")
 """Terms of a polynomial fit that many sets of numbers serve equally well; the sky coordinates are compared instead."""
 STRUCTURE = frozenset({"SIMPLE", "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "BSCALE", "BZERO"})
 
 
-def compare_headers(step: str, ours: Path, peer: Path) -> Comparison:
-    """Compare the keywords of PRIMARY and SCI; numbers to six digits."""
-    a, b = _cards(ours), _cards(peer)
+def compare_headers(step: str, ours: Path, peer: Path, *, ignore: Collection[str] = ()) -> Comparison:
+    """Compare the keywords of PRIMARY and of SCI (named ``SCI:KEYWORD``); numbers to six digits."""
+    a, b = ({key: value for key, value in _cards(path).items() if key not in ignore} for path in (ours, peer))
     lacking = [f"{key} lacks" for key, value in b.items() if key not in a and value != "N/A"]
     extra = [f"{key} extra" for key, value in a.items() if key not in b and key != "CRDS_CTX" and value != "SKIPPED"]
     different = [f"{key} {a[key]!r}≠{b[key]!r}" for key in b if key in a and not _same(a[key], b[key])]

@@ -94,7 +94,7 @@ def _bright_field(subarray: str, seed: int) -> np.ndarray | None:
     """Return a field for a sub-array: on the smallest some stars saturate, on the larger there are enough to align."""
     if subarray == "FULL":
         return None
-    width, magnitudes, number = {"SUB160": (7.0, (10.0, 19.0), 60), "SUB640": (26.0, (16.5, 19.5), 45)}[subarray]
+    width, magnitudes, number = {"SUB160": (7.0, (10.0, 19.0), 60), "SUB640": (28.0, (16.0, 20.0), 90)}[subarray]
     ra, dec = TARGET
     return make_catalog(
         ra=ra, dec=dec, width=width, magnitudes=magnitudes, minimum=number, density=0.0, galaxy_fraction=0.1, seed=seed

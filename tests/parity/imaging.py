@@ -108,16 +108,19 @@ def compare_catalogs(ours: Path, peer: Path, *, errors: bool = True) -> list[Com
     if not errors:
         names = [name for name in names if not name.endswith("_err")]
     columns = [_column(name, matched[name], b[name], _scale(b, name)) for name in names]
-    agreeing = [column for column in columns if column.passed]
     lacking = sorted(set(b.colnames) ^ set(a.colnames))
-    worst = max((column.worst for column in agreeing), default=0.0)
-    note = f"only in one: {', '.join(lacking)}" if lacking else ""
-    results.append(
-        Comparison(
-            "source_catalog", f"{len(agreeing)} columns", f"{CATALOG_RTOL:g}", worst, 0.0, not lacking, note=note
-        )
-    )
-    return results + [column for column in columns if not column.passed]
+    results.append(Comparison("source_catalog", "columns", "the same", 0.0, 0.0, not lacking, note=", ".join(lacking)))
+    return [*results, _together(columns)]
+
+
+def _together(columns: list[Comparison]) -> Comparison:
+    """Join the outcomes of all columns; those that differ are named."""
+    failed = [f"{column.array} {column.worst:.2g} ({column.outside:.0%})" for column in columns if not column.passed]
+    worst = max(column.worst for column in columns)
+    outside = max(column.outside for column in columns)
+    rule = f"{CATALOG_RTOL:g}, err/100"
+    array = f"{len(columns)} columns"
+    return Comparison("source_catalog", array, rule, worst, outside, not failed, note="; ".join(failed))
 
 
 def _nearest(table, row) -> int:

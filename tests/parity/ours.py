@@ -43,16 +43,16 @@ def run_step(stage: str, inputs: Path | Sequence[Path], output: Path) -> dict[st
 
 
 def run_recipe(
-    recipe: str, inputs: Path | Sequence[Path], output: Path, *, save: Sequence[str] = ()
+    recipe: str, inputs: Path | Sequence[Path], output: Path, *, save: Sequence[str] = (), start: str | None = None
 ) -> dict[str, Path]:
-    """Run a recipe with the results of the named steps saved.
+    """Run a recipe, from a step on if wanted, with the results of the named steps saved.
 
     Returns
     -------
     dict
         Stream, or label of a saved step -> file.
     """
-    result = jwcore.plan(inputs, recipe=recipe, references="crds", save=save, output_dir=output).run()
+    result = jwcore.plan(inputs, recipe=recipe, references="crds", save=save, start=start, output_dir=output).run()
     written = {}
     for outcome in result.outcomes.values():
         for name, product in outcome.products.items():

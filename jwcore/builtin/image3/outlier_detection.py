@@ -47,7 +47,7 @@ class OutlierDetectionParams(_mosaic.DrizzleParams):
     stage="outlier_detection",
     params=OutlierDetectionParams,
     products=("outlier_i2d", "median", "blot"),
-    scratch=4.0,
+    scratch=9.0,  # four groups, a mosaic and its weight, the median, a blotted model
 )
 def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, context: Context) -> ExposureSet:
     """Flag outliers of dithered images as OUTLIER and DO_NOT_USE, and set them to NaN."""

@@ -55,7 +55,7 @@ class ResampleParams(_mosaic.DrizzleParams):
     stage="resample",
     params=ResampleParams,
     sets=("NDRIZ", "RESWHT", "PIXFRAC", "PXSCLRT", "PIXAR_SR", "PIXAR_A2", "S_REGION", "BKGLEVEL", "BKGSUB"),
-    scratch=2.5,
+    scratch=13.0,  # ten planes of the mosaic, which is somewhat larger than an exposure
 )
 def resample(exposures: ExposureSet, params: ResampleParams, context: Context) -> Image | ExposureSet:
     """Drizzle all exposures, less the sky that skymatch found, onto one tangent-plane image."""

@@ -42,7 +42,7 @@ class SkymatchParams(Params):
     in_memory: bool = param(True, "Accepted for old parameter files: the exposure set knows")
 
 
-@step(stage="skymatch", params=SkymatchParams, sets=("BKGMETH", "BKGLEVEL", "BKGSUB"))
+@step(stage="skymatch", params=SkymatchParams, sets=("BKGMETH", "BKGLEVEL", "BKGSUB"), scratch=1.5)
 def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -> ExposureSet:
     """Find one sky level for every exposure group, record it, and subtract it if asked to."""
     import numpy as np
