@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
+from jwcore.algorithms._numba import numba  # not directly: that module names the cache folder first
 
 __all__ = ["over_rows"]
 

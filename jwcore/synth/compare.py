@@ -85,7 +85,7 @@ def compare_catalog(
     *,
     footprint: np.ndarray | None = None,
     radius: float = 0.15,
-    bright: tuple[float, float] = (18.0, 23.0),
+    bright: tuple[float, float] = (19.5, 23.5),
 ) -> Comparison:
     """Match a source catalogue with the injected sources.
 

@@ -64,9 +64,23 @@ def pixels_of_counted_frames(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays
     """Pixels in which a group is used by one pipeline alone because of `counted_frames`, with their neighbours."""
     with_gap, without = _saturation_flags(scene)
     pixels = ndimage.binary_dilation((with_gap != without).any(axis=(0, 1)), np.ones((3, 3)))
+    if peer["SCI"].shape[-2:] != pixels.shape:
+        pixels = _resampled(pixels, scene, peer["SCI"].shape)
     return {
         name: np.broadcast_to(pixels, array.shape) for name, array in peer.items() if array.shape[-2:] == pixels.shape
     }
+
+
+def _resampled(pixels: np.ndarray, scene: Scene, shape: tuple[int, ...]) -> np.ndarray:
+    """Return where marked pixels of an exposure land on its resampled image, two pixels around included."""
+    before, after = (models.read(scene.peer / name).wcs for name in ("photom.fits", "resample2.fits"))
+    y, x = np.nonzero(pixels)
+    columns, rows = after.invert(*before(x, y, with_bounding_box=False), with_bounding_box=False)
+    marked = np.zeros(shape, dtype=bool)
+    marked[
+        np.clip(np.rint(rows).astype(int), 0, shape[0] - 1), np.clip(np.rint(columns).astype(int), 0, shape[1] - 1)
+    ] = True
+    return ndimage.binary_dilation(marked, np.ones((5, 5)))
 
 
 @cache
