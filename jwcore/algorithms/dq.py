@@ -38,6 +38,8 @@ OTHER_BAD_PIXEL = 1 << 30
 REFERENCE_PIXEL = 1 << 31
 
 PIXEL_FLAGS: dict[str, int] = {
-    name: value for name, value in list(globals().items()) if name.isupper() and isinstance(value, int) and name != "GOOD"
+    name: value
+    for name, value in list(globals().items())
+    if name.isupper() and isinstance(value, int) and name != "GOOD"
 }
 """Name of every pixel flag and its value, lowest bit first."""

@@ -26,6 +26,7 @@ def command(output_dir: str, *, seed: int) -> None:
     started = time.perf_counter()
     made = simulate(folder / "raw", n_dithers=4, readpatt="RAPID", ngroups=10, seed=seed, pointing_error_mas=15.0)
     simulated = time.perf_counter() - started
+    assert made.truth_catalog is not None
     planned = plan(made.uncals, "auto", output_dir=folder / "products", references=None)
     click.echo(str(planned))
     started = time.perf_counter()

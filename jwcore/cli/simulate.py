@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 
@@ -36,10 +38,11 @@ def command(
     for name in off:
         if name not in known:
             raise unknown_name(name, name, known, where="--without")
+    chosen: dict[str, Any] = {"detectors": detectors} if detectors else {}
     try:
         made = simulate(
             output_dir, n_dithers=dithers, filter=filter_name, readpatt=readpatt, ngroups=ngroups, nints=nints,
-            **({"detectors": detectors} if detectors else {}), subarray=subarray, seed=seed, pointing_error_mas=pointing_error,
+            **chosen, subarray=subarray, seed=seed, pointing_error_mas=pointing_error,
             effects=replace(Effects(), **dict.fromkeys(off, False)),
         )  # fmt: skip
     except ValueError as error:

@@ -1,0 +1,1 @@
+"""Shared implementations of the stages of calwebb_image3."""
