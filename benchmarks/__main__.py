@@ -67,7 +67,7 @@ def step_times(stage: Stage, *, runs: int) -> str:
     official, own = [], []
     for _ in range(runs):
         official.append(
-            peer.timings(peer.run_peer("detector1", stage.uncals[:1], environment=stage.environment, again=True))
+            peer.timings(peer.run_peer("products", stage.uncals[:1], environment=stage.environment, again=True))
         )
         own.append(_own_steps(stage.uncals[:1], stage.environment))
     return report.step_table(_medians(official), _medians(own))

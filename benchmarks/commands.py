@@ -48,7 +48,7 @@ def prepare(work: Path) -> Stage:
     rates: list[Path] = []
     cals: list[Path] = []
     for uncal in simulation.uncals:
-        folder = peer.run_peer("exposure", [uncal], environment=simulation.environment)
+        folder = peer.run_peer("products", [uncal], environment=simulation.environment)
         rates.append(_named(folder / "gain_scale.fits", uncal, "rate", work))
         cals += folder.glob("*_cal.fits")
     mosaic = association(sorted(cals, key=lambda path: path.name), work)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,15 @@ class NodeRunner:
             cap = self.plan.options.max_memory
             exposures = models.ExposureSet(
                 items, name=self.node.base, asn=self.node.association or None,
-                in_memory=cap is None or self.node.peak_bytes + streaming.BASE_BYTES <= cap,
+                in_memory=self.node.in_memory and (cap is None or self.node.peak_bytes + streaming.BASE_BYTES <= cap),
                 members_info=[source.extra for source in sources],
             )  # fmt: skip
             self.streams[role] = self.members[role] = exposures
         science = self.streams[SCIENCE]
-        inputs = science.each(edit=False) if isinstance(science, models.ExposureSet) else [science]
-        self.histories = [list(exposure.provenance) for exposure in inputs]
+        inputs = science.each() if isinstance(science, models.ExposureSet) else [science]
+        for exposure in inputs:
+            self.histories.append(list(exposure.provenance))
+            self._name_association(exposure.meta)
 
     def _item(self, source: Source) -> Any:
         """A loaded product that may be edited, or the path of one."""
@@ -348,12 +351,12 @@ class NodeRunner:
     def _stamp(self, exposure: Any, planned: PlannedStep, status: str) -> None:
         """Write status and reference keywords."""
         stage = self.plugins.stages.get(planned.stage)
-        done_earlier = planned.reason.startswith("done before")
-        if stage is not None and stage.status and not done_earlier:
+        if stage is None or not planned.attempted:
+            return
+        if stage.status:
             exposure.meta.set(f"cal_step.{stage.status}", status)
-        if status == COMPLETE:
-            for kind, outcome in planned.references.items():
-                exposure.meta.set(f"ref_file.{kind}.name", outcome.record)
+        for kind, outcome in planned.references.items():
+            exposure.meta.set(f"ref_file.{kind}.name", outcome.record)
 
     def _resume_hint(self) -> str:
         return (
@@ -426,6 +429,10 @@ class NodeRunner:
         meta.set("calibration_software_revision", "jwcal")
         if self.plan.context:
             meta.set("ref_file.crds.context_used", self.plan.context)
+            meta.set("ref_file.crds.sw_version", metadata.version("crds"))
+        self._name_association(meta)
+
+    def _name_association(self, meta: Any) -> None:
         for key, leaf in (("table", "table_name"), ("pool", "pool_name")):
             if self.node.association.get(key):
                 meta.set(f"asn.{leaf}", self.node.association[key])
@@ -434,7 +441,7 @@ class NodeRunner:
 def step_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float]) -> str:
     """Compose the one log line of a step: label, who did it, time, references, counts."""
     plugin = planned.implementation.split(":")[0]
-    references = " ".join(f"{kind}={getattr(r, 'name', r)}" for kind, r in planned.references.items())
+    references = " ".join(f"{kind}={getattr(r, 'name', 'N/A')}" for kind, r in planned.references.items())
     figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
     return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
 

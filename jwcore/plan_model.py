@@ -55,6 +55,7 @@ class PlannedStep:
     source_hash: str = ""
     action: str = RUN
     reason: str = ""
+    attempted: bool = True
     on: tuple[str, ...] = ()
     gives: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -119,6 +120,7 @@ class Node:
     state_from: str = ""
     association: dict[str, str] = field(default_factory=dict)
     peak_bytes: int = 0
+    in_memory: bool = True
 
     def steps(self) -> Iterator[PlannedStep]:
         """Iterate over all planned steps, with those inside branches, fan-outs and calls."""

@@ -77,7 +77,7 @@ def _step_lines(step: PlannedStep, indent: str) -> Iterator[str]:
         for name, value in step.params.items()
         if step.origins.get(name, "default") != "default"
     ]
-    references = [f"{kind}={getattr(found, 'name', found)}" for kind, found in step.references.items()]
+    references = [f"{kind}={getattr(found, 'name', 'N/A')}" for kind, found in step.references.items()]
     detail = "  ".join([*references, *changed, *(f"wrapped by {key}" for key in step.wrappers)])
     yield f"{indent}+ {step.label:<20} {step.implementation} {step.version}  {detail}".rstrip()
     for callee in step.calls:

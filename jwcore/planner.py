@@ -166,13 +166,14 @@ class NodeBuilder:
         """Plan all entries and return the node."""
         recipe = self.job.recipe
         own = Params()
-        if recipe.params is not Params:  # a recipe without options may share its name with a step
+        if recipe.name not in {step.label for step in recipe.steps()}:  # the recipe of a single step shares its name
             own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
         entries = [planned for entry in recipe.entries if (planned := self._entry(entry, own)) is not None]
         return Node(
             id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),
             saves=dict(recipe.saves), ensemble=recipe.takes == "exposures", after=self.job.after,
             association=self.job.association, peak_bytes=_peak_bytes(self.job, entries),
+            in_memory=getattr(own, "in_memory", True),
         )  # fmt: skip
 
     def _entry(self, entry: Entry, own: Any) -> PlannedEntry | None:
@@ -196,10 +197,12 @@ class NodeBuilder:
     def _step(self, entry: Step) -> PlannedStep:
         bare = PlannedStep(entry.label, entry.stage, on=entry.on, gives=entry.gives)
         if not self.started and entry.label != self.request.start:
-            return replace(bare, action=SKIP, reason=f"done before --from {self.request.start}")
+            return replace(bare, action=SKIP, reason=f"done before --from {self.request.start}", attempted=False)
         self.started = True
+        if {entry.label, entry.stage} & self.request.skip:
+            return replace(bare, action=SKIP, reason="by request")
         if reason := self._declined(entry):
-            return replace(bare, action=SKIP, reason=reason)
+            return replace(bare, action=SKIP, reason=reason, attempted=False)
         if entry.stage not in self.plugins.stages:
             raise unknown_name(entry.stage, entry.stage, self.plugins.stages, where=f"recipe {self.job.recipe.name}")
         try:
@@ -212,9 +215,7 @@ class NodeBuilder:
         return self._implemented(bare, entry, implementation)
 
     def _declined(self, entry: Step) -> str | None:
-        """Say why the recipe itself leaves a step out."""
-        if entry.label in self.request.skip:
-            return "by request"
+        """Say why the recipe itself leaves a step out; it then counts as not attempted."""
         if (reason := holds(entry.when, meta=self.job.meta, facts=self.facts)) is not None:
             return reason
         if entry.unless and holds(entry.unless, meta=self.job.meta, facts=self.facts) is None:
@@ -224,17 +225,29 @@ class NodeBuilder:
     def _unimplemented(self, bare: PlannedStep, entry: Step) -> PlannedStep:
         """A stage that nobody implements is fine as long as the exposure does without it by default."""
         text = f"no implementation of {entry.stage}"
-        if self.plugins.stages[entry.stage].off_by_default:
+        wanted = any(str(values.get("skip", "")).lower() in ("false", "no", "0") for values in self._values(entry))
+        if self.plugins.stages[entry.stage].off_by_default and not wanted:
             return replace(bare, action=SKIP, reason=f"off by default, {text}")
         instrument = str(self.job.meta.keyword("INSTRUME")).lower()
         cure = f"install a plugin that implements {entry.stage} for {instrument}, or --skip {entry.label}"
         self.problems.append(Problem(self.job.id, entry.label, text, cure, PluginError.exit_code))
         return replace(bare, action=SKIP, reason=text)
 
+    def _values(self, entry: Step) -> list[dict[str, Any]]:
+        """Values of every layer above the recipe; what is set for a stage holds for all its labels that say nothing else."""
+        named = dict.fromkeys((entry.stage, entry.label))
+        return [
+            {name: value for key in named for name, value in layer.values.get(key, {}).items()}
+            for layer in (*self._pars, *self.request.params)
+        ]
+
     def _implemented(self, bare: PlannedStep, entry: Step, implementation: Implementation) -> PlannedStep:
         info = implementation.info
-        recipe_layer = Layer(f"recipe {self.job.recipe.name}", {entry.label: entry.params})
-        layers = (recipe_layer, *self._pars, *self.request.params)
+        layers = [Layer(f"recipe {self.job.recipe.name}", {entry.label: entry.params})]
+        higher = (*self._pars, *self.request.params)
+        layers += [
+            Layer(h.origin, {entry.label: values}) for h, values in zip(higher, self._values(entry), strict=True)
+        ]
         values, origins = resolve(info.params, label=entry.label, layers=layers)
         planned = replace(
             bare, implementation=implementation.key, version=implementation.plugin.version,
@@ -272,7 +285,9 @@ class NodeBuilder:
             elif isinstance(outcome, Missing) and (needed or outcome.name):
                 cure = outcome.cure or f"--override {kind}=FILE, or --skip {entry.label}"
                 self.problems.append(Problem(self.job.id, entry.label, f"reference {kind}: {outcome.reason}", cure, 3))
-            elif isinstance(outcome, NotApplicable) and needed:
+            elif isinstance(outcome, NotApplicable):
+                found[kind] = outcome
+            if isinstance(outcome, NotApplicable) and needed:
                 reason = f"no {kind} reference applies: {outcome.reason}"
                 if self.plugins.stages[entry.stage].essential:
                     cure = f"--override {kind}=FILE"
@@ -343,7 +358,8 @@ def _check_uses(plugins: Plugins) -> None:
 
 def _check_labels(nodes: Sequence[Node], layers: Sequence[Layer], plugins: Plugins) -> None:
     """Refuse parameters for labels that no recipe of the plan has."""
-    known = {step.label for node in nodes for step in node.steps()} | {node.recipe for node in nodes}
+    known = {name for node in nodes for step in node.steps() for name in (step.label, step.stage)}
+    known |= {node.recipe for node in nodes}
     elsewhere = {step.label for recipe in plugins.recipes() for step in recipe.steps()}
     for layer in layers:
         for label in layer.values:

@@ -116,4 +116,4 @@ def reference_record(outcome: Any) -> Record | str:
     """Describe a resolved reference."""
     if isinstance(outcome, Found):
         return {"name": outcome.name, "provider": outcome.provider, "record": outcome.record}
-    return str(outcome)
+    return "N/A"

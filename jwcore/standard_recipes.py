@@ -14,6 +14,14 @@ class Detector1Params(Params):
     save_calibrated_ramp: bool = param(False, "Write the corrected ramp (suffix ramp) before the slope fit")
 
 
+class Image3Params(Params):
+    """Parameters of the image3 recipe itself."""
+
+    in_memory: bool = param(
+        True, "Keep all exposures in memory; False keeps one at a time, the others in scratch files"
+    )
+
+
 _FIT = (
     Save("science", suffix="ramp", option="save_calibrated_ramp"),
     Step("ramp_fit"),
@@ -78,5 +86,6 @@ def image3(*, where: Mapping[str, str]) -> Recipe:
         aliases=("calwebb_image3",),
         takes="exposures",
         makes="i2d",
+        params=Image3Params,
         pars_class="Image3Pipeline",
     )

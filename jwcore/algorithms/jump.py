@@ -13,10 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jwcore.algorithms import jump_detection, jump_growth
 from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import DO_NOT_USE, NO_GAIN_VALUE
 from jwcore.algorithms.groups import usable_differences, usable_groups
+from jwcore.algorithms.jump_detection import detect_clipped, detect_iterative, detect_single_pass
+from jwcore.algorithms.jump_growth import (
+    flag_after_jumps,
+    flag_neighbours,
+    mark_spreading_jumps,
+    reset_flooded_groups,
+)
 from jwcore.algorithms.medians import median_network, sorting_network
 
 __all__ = ["JumpCount", "JumpThresholds", "detect_jumps", "flag_bad_gain"]
@@ -116,7 +122,6 @@ def detect_jumps(
     JumpCount
         Number of jumps, and what was used.
     """
-    ny = data.shape[2]
     thresholds = thresholds or JumpThresholds()
     usable = usable_groups(groupdq)
     pairs = usable_differences(usable)
@@ -126,64 +131,59 @@ def detect_jumps(
     if len(pairs) == 0 or not (clip or fewest >= minimum_groups):
         return JumpCount(0, unusable_count, "none")
 
-    variance = (readnoise * gain) ** 2 / np.float32(nframes)
+    ramps = _Ramps(data, groupdq, gain, (readnoise * gain) ** 2 / np.float32(nframes), pairs)
     if clip:
         method = "sigma clip"
-        for subset in _split_by_group(pairs) if only_use_ints else [pairs]:
-            network = sorting_network(len(subset))
-            over_rows(
-                jump_detection.detect_clipped,
-                ny,
-                data,
-                groupdq,
-                gain,
-                subset,
-                network,
-                thresholds.four_or_more,
-                _block(subset),
-            )
-        jump_growth.reset_flooded_groups(groupdq)
+        _detect_clipped(ramps, thresholds, over_integrations=only_use_ints)
     elif fewest - 1 >= min_diffs_single_pass:
         method = "single pass"
-        threshold = np.float32(thresholds.four_or_more)
-        network = median_network(len(pairs))
-        over_rows(
-            jump_detection.detect_single_pass,
-            ny,
-            data,
-            groupdq,
-            gain,
-            variance,
-            pairs,
-            network,
-            threshold,
-            _block(pairs),
-        )
+        network, threshold = median_network(len(pairs)), np.float32(thresholds.four_or_more)
+        over_rows(detect_single_pass, data.shape[2], *ramps, network, threshold, _block(pairs))
     else:
         method = "iterative"
-        limits = np.array([np.inf, np.inf, thresholds.two, thresholds.three, thresholds.four_or_more], np.float32)
         network = sorting_network(len(pairs))
-        over_rows(
-            jump_detection.detect_iterative, ny, data, groupdq, gain, variance, pairs, network, limits, _block(pairs)
-        )
+        limits = np.array([np.inf, np.inf, thresholds.two, thresholds.three, thresholds.four_or_more], np.float32)
+        over_rows(detect_iterative, data.shape[2], *ramps, network, limits, _block(pairs))
+    jumps = _grow(ramps, neighbour_limits, after_jumps)
+    return JumpCount(jumps, unusable_count, method)
 
-    spread_limits = np.array(neighbour_limits or (np.inf, np.inf), np.float32)
-    spread = np.zeros((data.shape[0], (data.shape[1] + 6) // 8, *data.shape[2:]), np.uint8)
-    jumps = over_rows(jump_growth.mark_spreading_jumps, ny, data, groupdq, gain, variance, pairs, spread_limits, spread)
-    if neighbour_limits:
-        over_rows(jump_growth.flag_neighbours, ny, groupdq, spread)
+
+class _Ramps(NamedTuple):
+    """What the kernels need, in the order of their arguments; see `jwcore.algorithms.jump_detection`."""
+
+    data: np.ndarray
+    groupdq: np.ndarray
+    gain: np.ndarray
+    variance: np.ndarray
+    pairs: np.ndarray
+
+
+def _detect_clipped(ramps: _Ramps, thresholds: JumpThresholds, *, over_integrations: bool) -> None:
+    """Flag jumps by a sigma clip of each difference over the integrations, or of all differences together."""
+    pairs = ramps.pairs
+    subsets = [pairs[pairs[:, 1] == group] for group in np.unique(pairs[:, 1])] if over_integrations else [pairs]
+    for subset in subsets:
+        network = sorting_network(len(subset))
+        arguments = (ramps.data, ramps.groupdq, ramps.gain, subset, network, thresholds.four_or_more, _block(subset))
+        over_rows(detect_clipped, ramps.data.shape[2], *arguments)
+    reset_flooded_groups(ramps.groupdq)
+
+
+def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequence[tuple[float, int]]) -> int:
+    """Count the jumps, and flag their neighbours and the groups after them."""
+    nints, ngroups, ny, nx = ramps.data.shape
+    spread = np.zeros((nints, (ngroups + 6) // 8, ny, nx), np.uint8)
+    spread_limits = np.array(limits or (np.inf, np.inf), np.float32)
+    jumps = over_rows(mark_spreading_jumps, ny, *ramps, spread_limits, spread)
+    if limits:
+        over_rows(flag_neighbours, ny, ramps.groupdq, spread)
     if after_jumps:
         heights = np.array([height for height, _ in after_jumps], np.float32)
         lengths = np.array([length for _, length in after_jumps])
-        over_rows(jump_growth.flag_after_jumps, ny, data, groupdq, gain, pairs, heights, lengths)
-    return JumpCount(sum(jumps), unusable_count, method)
+        over_rows(flag_after_jumps, ny, ramps.data, ramps.groupdq, ramps.gain, ramps.pairs, heights, lengths)
+    return sum(jumps)
 
 
 def _block(pairs: np.ndarray) -> int:
     """Choose the number of columns handled together, a multiple of the packed width."""
     return min(max(_BLOCK_BYTES // (4 * len(pairs)) // 16 * 16, 16), 256)
-
-
-def _split_by_group(pairs: np.ndarray) -> list[np.ndarray]:
-    """Collect the differences of the same groups over the integrations."""
-    return [pairs[pairs[:, 1] == group] for group in np.unique(pairs[:, 1])]

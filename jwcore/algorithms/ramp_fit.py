@@ -71,7 +71,7 @@ def fit_ramps(
     frame_time, group_time : float
         Seconds between frames, and between groups.
     dark : ndarray of float32, shape (ny, nx), optional
-        Average dark rate; adds to the photon noise.
+        Average dark rate, electron/s; adds to the photon noise.
     zeroframe : ndarray of float32, shape (nints, ny, nx), optional
         First frame of each integration, DN; 0 = invalid. Used only without ``suppress_one_group``.
     suppress_one_group : bool, optional
@@ -103,7 +103,7 @@ def fit_ramps(
         pixeldq=pixeldq,
         gain=gain,
         noise=readnoise * gain / np.float32(np.sqrt(2 * nframes)),
-        dark=np.zeros((1, data.shape[3]), np.float32) if dark is None else dark,
+        dark=np.zeros((1, data.shape[3]), np.float32) if dark is None else _dark_in_counts(dark, gain),
         zeroframe=np.zeros((1, 1, 1), np.float32) if zeroframe is None else zeroframe,
     )
     fit = _allocate(data.shape)
@@ -113,6 +113,11 @@ def fit_ramps(
         since_reset = times.first_group + dropped_frames * times.frame
         return fit._replace(segments=tabulate_segments(ramps, times, tables, fit.integrations, since_reset))
     return fit
+
+
+def _dark_in_counts(dark: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Convert electron/s to DN/s, 0 where there is no gain."""
+    return np.divide(dark, gain, out=np.zeros_like(gain), where=gain > 0)
 
 
 def _inside(ngroups: int, firstgroup: int | None, lastgroup: int | None) -> np.ndarray:

@@ -25,9 +25,9 @@ class Ramps(NamedTuple):
     noise: np.ndarray
     """Read noise of a group, electron, float32."""
     dark: np.ndarray
-    """Average dark rate, added to the rate that the photon noise is taken from, float32."""
+    """Average dark rate, DN/s, added to the rate that the photon noise is taken from, float32; one row is enough."""
     zeroframe: np.ndarray
-    """First frames (nints, ny, nx), DN, float32; 0 where there is none."""
+    """First frames (nints, ny, nx), DN, float32; 0 where there is none, a single pixel if there are none at all."""
 
 
 class Times(NamedTuple):

@@ -204,26 +204,16 @@ def _rates_of_row(ramps, times, tables, integration, block, plain, medians, rate
         if stop - first > 1:
             low, high = ramps.data[first, start:end], ramps.data[stop - 1, start:end]
             steps = block.steps[: stop - first - 1]
-            _fit_block(
-                steps,
-                low,
-                high,
-                ramps.gain[start:end],
-                ramps.noise[start:end],
-                tables.coefficients[choice],
-                network,
-                block,
-            )
+            gain, noise = ramps.gain[start:end], ramps.noise[start:end]
+            _fit_block(steps, low, high, gain, noise, tables.coefficients[choice], network, block)
         else:
             block.medians[:] = np.nan
         for column in range(end - start):
             x = start + column
             medians[x] = block.medians[column] / times.group
-            undisturbed = (
-                stop - first > 1 and block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
-            )
+            clean = block.unusable[column] == 0 and block.seen[column] & _NOT_PERSISTENCE == 0
             sound = ramps.pixeldq[x] & _PIXEL_DO_NOT_USE == 0 and ramps.gain[x] > 0 and ramps.noise[x] > 0
-            plain[x] = undisturbed and sound and block.outside[column] & _SATURATED == 0
+            plain[x] = stop - first > 1 and clean and sound and block.outside[column] & _SATURATED == 0
             rates.slope[x] = block.slopes[column] / times.group
             rates.dq[x] = ramps.pixeldq[x] | (block.seen[column] | block.outside[column]) & _PROPAGATED
 
@@ -304,14 +294,8 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
         var_rnoise = 1 / read if read > 0 else 0.0
         dq = pixeldq[column] | collected & _PROPAGATED
         if weight > 0:
-            _store(
-                rates,
-                column,
-                weighted_slope / weight,
-                1 / information,
-                flux[column] / flux_factor,
-                var_rnoise,
-            )
+            poisson = flux[column] / flux_factor
+            _store(rates, column, weighted_slope / weight, 1 / information, poisson, var_rnoise)
         else:
             dq |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
             _store(rates, column, np.nan, 0.0, 0.0, var_rnoise)
@@ -337,9 +321,8 @@ def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
         poisson = 0.0 if lost else flux[column] / sums.flux_factor[column]
         variance = 0.0 if lost else poisson + 1 / weight
         var_rnoise = 1 / sums.read[column] if sums.read[column] > 0 else 0.0
-        _store(
-            exposure, column, np.nan if lost else sums.weighted_slope[column] / weight, variance, poisson, var_rnoise
-        )
+        slope = np.nan if lost else sums.weighted_slope[column] / weight
+        _store(exposure, column, slope, variance, poisson, var_rnoise)
 
 
 @kernel
@@ -385,10 +368,8 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
         for total in sums:
             total[:] = 0
         for integration in range(nints):
-            source, result = (
-                row_of_ramps(ramps, tables.window, integration, row),
-                _row_of_rates(integrations, integration, row),
-            )
+            source = row_of_ramps(ramps, tables.window, integration, row)
+            result = _row_of_rates(integrations, integration, row)
             _rates_of_row(source, times, tables, integration, block, plain[integration], medians, result)
             _add_median_rates(source, times, tables, medians, pixel, sums)
         dark = ramps.dark[row % ramps.dark.shape[0]]
@@ -396,10 +377,8 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
             rate = sums.rate[column] / max(sums.rates[column], 1.0)
             flux[column] = max(max(rate, 0.0) + dark[column], 0.0)
         for integration in range(nints):
-            source, result = (
-                row_of_ramps(ramps, tables.window, integration, row),
-                _row_of_rates(integrations, integration, row),
-            )
+            source = row_of_ramps(ramps, tables.window, integration, row)
+            result = _row_of_rates(integrations, integration, row)
             length = tables.hull[integration, 1] - tables.hull[integration, 0]
             _finish_plain(source, times, length, plain[integration], flux, sums, result)
             _fit_disturbed(source, times, tables, plain[integration], flux, pixel, sums, result)

@@ -92,7 +92,8 @@ class Psf:
         radius : array_like
             Aperture radius, pixel.
         resampled : bool
-            For an image drizzled to pixels of the same size: one more convolution with a pixel.
+            For an image drizzled to pixels of the same size: the drop of the input pixel and the area of the output pixel
+            blur it once each (averaged over phase).
 
         Returns
         -------
@@ -122,7 +123,7 @@ class Psf:
 
     @cached_property
     def _resampled_growth(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._integrate(boxes=2)
+        return self._integrate(boxes=3)
 
     def _integrate(self, *, boxes: int) -> tuple[np.ndarray, np.ndarray]:
         """Radii (pixel) and the flux within them, of the image blurred by that many pixels: integral over rings."""

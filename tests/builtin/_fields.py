@@ -19,13 +19,15 @@ def sky_stars(n=60, *, seed=2, spacing=14.0):
     """RA, Dec and flux of stars that touch neither one another nor an edge of an exposure."""
     rng = np.random.default_rng(seed)
     sky = pointed(SHAPE)
-    frames = [pointed(SHAPE, offset=offset) for offset in DITHERS]
-    places = []
-    while len(places) < n:
-        place = rng.uniform(-40, 440, 2)
-        seen = np.array([frame.invert(*sky(*place, with_bounding_box=False)) for frame in frames])
-        on_edge = (np.abs(seen) < 12) | (np.abs(seen - SHAPE[0]) < 8)
-        if not on_edge.any() and all(np.hypot(*(place - other)) > spacing for other in places):
+    candidates = rng.uniform(-40, 440, (2000, 2))
+    position = sky(*candidates.T, with_bounding_box=False)
+    on_edge = np.zeros(len(candidates), bool)
+    for offset in DITHERS:
+        x, y = pointed(SHAPE, offset=offset).invert(*position, with_bounding_box=False)
+        on_edge |= (np.minimum(np.abs(x), np.abs(y)) < 12) | (np.minimum(np.abs(x - 400), np.abs(y - 400)) < 8)
+    places: list[np.ndarray] = []
+    for place in candidates[~on_edge]:
+        if len(places) < n and all(np.hypot(*(place - other)) > spacing for other in places):
             places.append(place)
     ra, dec = sky(*np.transpose(places), with_bounding_box=False)
     return ra, dec, rng.uniform(30, 300, n)

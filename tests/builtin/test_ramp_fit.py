@@ -62,7 +62,8 @@ def test_integral_field_units_have_their_own_model():
 def test_dark_current_adds_noise():
     source = exposure()
     source.average_dark_current = np.full((32, 32), 5.0, np.float32)
-    np.testing.assert_allclose(fit(source)["rate"].var_poisson, 0.15, rtol=1e-5)
+    # 5 electron/s are 2.5 DN/s at this gain, a quarter of the rate
+    np.testing.assert_allclose(fit(source)["rate"].var_poisson, 0.1 * 1.25, rtol=1e-5)
 
 
 def test_gain_factor_is_handed_on():

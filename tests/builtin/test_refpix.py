@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from jwcore.algorithms import dq
-from jwcore.api import SkipStep
-from jwcore.builtin.detector1.refpix import RefPixParams, refpix
+from jwcore.api import SkipStep, UsageError
+from jwcore.builtin.detector1.refpix import RefPixParams, refpix, refuse_sirs
 
 from ._ramps import context, ramp
 
@@ -65,18 +65,22 @@ def test_subarray_with_one_output():
 
 
 @pytest.mark.parametrize(
-    ("exposure", "params", "traits", "reason"),
+    ("exposure", "traits", "reason"),
     [
-        (ramp((1, 1, 50, 32)), {}, {}, "IRS2"),
-        (ramp(), {}, {"readout": "mid-infrared"}, "mid-infrared"),
-        (ramp(MSTR_RD1=1), {}, {}, "multistripe"),
-        (ramp(SSTR_NST=4), {}, {}, "multistripe"),
-        (ramp(), {"refpix_algorithm": "sirs"}, {}, "sirs"),
-        (ramp((1, 1, 16, 16), NOUTPUTS=1, SUBSTRT1=9, SUBSTRT2=9), {}, {}, "no usable reference pixels"),
+        (ramp((1, 1, 50, 32)), {}, "IRS2"),
+        (ramp(), {"readout": "mid-infrared"}, "mid-infrared"),
+        (ramp(MSTR_RD1=1), {}, "multistripe"),
+        (ramp(SSTR_NST=4), {}, "multistripe"),
+        (ramp((1, 1, 16, 16), NOUTPUTS=1, SUBSTRT1=9, SUBSTRT2=9), {}, "no usable reference pixels"),
     ],
 )
-def test_what_cannot_be_done_is_skipped_and_says_why(exposure, params, traits, reason):
+def test_what_cannot_be_done_is_skipped_and_says_why(exposure, traits, reason):
     before = exposure.data.copy()
     with pytest.raises(SkipStep, match=reason):
-        refpix(exposure, RefPixParams(**params), context(**traits))
+        refpix(exposure, RefPixParams(), context(**traits))
     np.testing.assert_array_equal(exposure.data, before)
+
+
+def test_the_sirs_algorithm_is_refused_before_anything_runs():
+    with pytest.raises(UsageError, match="refpix_algorithm=median"):
+        refuse_sirs(RefPixParams(refpix_algorithm="sirs"))

@@ -170,3 +170,23 @@ def test_what_nobody_knows_survives_a_step_that_makes_a_new_product(toy_plan, tm
     with fits.open(tmp_path / "x_rate.fits") as hdus:
         assert hdus[0].header["MYCARD"] == 42
         np.testing.assert_array_equal(hdus["MYHDU"].data, np.arange(5))
+
+
+def test_what_is_set_for_a_stage_holds_for_all_its_labels(image, toy_plan):
+    plan = toy_plan(image(), "toy_twice", skip=("second",))
+    assert [step.action for step in plan.nodes[0].entries] == ["run", "skip"]
+    assert [step.action for step in toy_plan(image(), "toy_twice", skip=("toy_add",)).nodes[0].entries] == ["skip"] * 2
+    values = toy_plan(image(), "toy_twice", params={"toy_add": {"value": 9}, "second": {"value": 4}}).nodes[0].entries
+    assert [step.params["value"] for step in values] == [9.0, 4.0]
+
+
+def test_switching_on_what_nobody_implements_is_a_problem(toy_plan):
+    plan = toy_plan(ramp(), "persistence", params={"persistence": {"skip": "false"}})
+    assert [problem.text for problem in plan.problems] == ["no implementation of persistence"]
+    assert not toy_plan(ramp(), "persistence").problems
+
+
+def test_recipe_parameters_are_checked(image, toy_plan):
+    with pytest.raises(UsageError, match="did you mean 'in_memory'"):
+        toy_plan(image(), "image3", params={"image3": {"in_memry": False}})
+    assert toy_plan(image(), "image3", params={"image3": {"in_memory": "no"}}).nodes[0].in_memory is False

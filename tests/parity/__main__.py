@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the small cases and one full frame")
     parser.add_argument("--case", action="append", default=[], help="a case by name; may be repeated")
+    parser.add_argument("--keep", action="store_true", help="leave our products of the last case in the cache folder")
     parser.add_argument("--docs", action="store_true", help="only write docs/deviations.md")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -36,7 +38,11 @@ def main() -> int:
     rows: list[Row] = []
     for case in chosen:
         start = time.perf_counter()
-        rows += Harness(case, fresh(peer.cache_folder() / "ours" / case.name.replace(" ", "_")), declared).run()
+        work = fresh(peer.cache_folder() / "ours")
+        rows += Harness(case, work, declared).run()
+        if not options.keep:
+            shutil.rmtree(work)
+        peer.prune()
         log.info("%s: %.0f s", case.name, time.perf_counter() - start)
     print_table(rows)
     if chosen == list(CASES):

@@ -60,9 +60,10 @@ class Case:
         """Return exposures and references, simulated once for each state of the simulator."""
         folder = cache / "simulations" / f"{self.name.replace(' ', '_')}-{_digest_of_simulator(repr(self))}"
         if not (folder / "done").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
+            for stale in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+                shutil.rmtree(stale)
             self._simulate(folder)
-            (folder / "done").touch()
+        (folder / "done").touch()
         result = Simulation(
             directory=folder, uncals=sorted(folder.glob("*_uncal.fits")), truths=sorted(folder.glob("*_truth.fits"))
         )

@@ -13,6 +13,8 @@ import platformdirs
 
 VERSION = "3.0.0"
 REPOSITORY = Path(__file__).parents[2]
+CACHE_LIMIT = 25e9
+"""Bytes that simulations and products of the peer may take up in the user's cache folder."""
 RUNNER = Path(__file__).with_name("peer_runner.py")
 
 
@@ -42,6 +44,17 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("jwcal") / "parity"
 
 
+def prune(limit: float = CACHE_LIMIT) -> None:
+    """Remove what was not used for longest until the cache is small enough (bytes)."""
+    marks = [*cache_folder().glob("*/peer.json"), *cache_folder().glob("simulations/*/done")]
+    sizes = {mark: sum(path.stat().st_size for path in mark.parent.rglob("*") if path.is_file()) for mark in marks}
+    for mark in sorted(marks, key=lambda mark: mark.stat().st_mtime):
+        if sum(sizes.values()) <= limit:
+            return
+        shutil.rmtree(mark.parent)
+        del sizes[mark]
+
+
 def digest(paths: Sequence[Path]) -> str:
     """Return one SHA-256 over the contents of files."""
     total = hashlib.sha256()
@@ -57,7 +70,8 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
     Parameters
     ----------
     recipe : str
-        ``detector1``, ``exposure`` (detector1 and image2), ``image2`` or ``image3``.
+        ``detector1``, ``exposure`` (detector1 and image2), ``products`` (the same, keeping rate and cal alone), ``image2`` or
+        ``image3``.
     inputs : sequence of pathlib.Path
         One exposure, or the members of a mosaic.
     environment : mapping
@@ -75,6 +89,7 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
     folder = cache_folder() / hashlib.sha256(settings.encode()).hexdigest()[:24]
     if again or not (folder / "peer.json").is_file():
         _run(recipe, inputs, folder, environment)
+    (folder / "peer.json").touch()  # the last use, for `prune`
     return folder
 
 

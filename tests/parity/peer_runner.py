@@ -4,6 +4,7 @@ This file is executed by the interpreter of the peer's own environment, with the
 folder prepared by `tests.parity.peer`. It imports nothing of this project.
 
 usage: peer_runner.py exposure OUTPUT UNCAL | peer_runner.py detector1 OUTPUT UNCAL
+       peer_runner.py products OUTPUT UNCAL    (as exposure, without the intermediate products)
        peer_runner.py image2 OUTPUT RATE    | peer_runner.py image3 OUTPUT CAL...
        peer_runner.py validate OUTPUT PRODUCT...
 """
@@ -45,8 +46,9 @@ IMAGE3 = (
 class Recorder:
     """Times steps and saves their products as ``STEP.fits``, or ``STEP/MEMBER.fits`` for sets."""
 
-    def __init__(self, output):
+    def __init__(self, output, *, keep_steps):
         self.output = output
+        self.keep_steps = keep_steps
         self.steps = {}
 
     def run(self, name, step_class, product):
@@ -56,6 +58,8 @@ class Recorder:
         return result
 
     def save(self, name, model):
+        if not (self.keep_steps or name.startswith("gain_scale")):
+            return
         filename = model.meta.filename
         model.save(str(self.output / f"{name}.fits"))
         model.meta.filename = filename
@@ -129,10 +133,10 @@ def validate(output, paths):
 
 def main():
     recipe, output, *paths = sys.argv[1:]
-    record = Recorder(Path(output))
-    if recipe in ("exposure", "detector1"):
+    record = Recorder(Path(output), keep_steps=recipe != "products")
+    if recipe in ("exposure", "products", "detector1"):
         rate = detector1(record, paths[0])
-        if recipe == "exposure":
+        if recipe != "detector1":
             image2(record, rate)
     elif recipe == "image2":
         image2(record, datamodels.open(paths[0]))

@@ -103,7 +103,8 @@ def _saturation_flags(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Variances of the peer with the photon noise of the average dark current added.
 
-    A ramp of m used intervals of the time t gains dark / (m t gain). Later products are scaled as their read noise is.
+    A dark current in electron/s adds dark / (m t gain^2) to a ramp of m used intervals of the time t. Later products are
+    scaled as their read noise is.
     """
     dark = scene.reference("dark").array("AVDRKCUR")
     if dark is None:
@@ -111,7 +112,7 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     each = peer["SCI"].ndim == 3
     rate = read_arrays(scene.peer / ("ramp_fitints.fits" if each else "ramp_fit.fits"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        added = dark / (scene.reference("gain").array() * scene.intervals(each=each))
+        added = dark / (scene.reference("gain").array() ** 2 * scene.intervals(each=each))
         added = np.where(
             np.isfinite(added) & (peer["VAR_RNOISE"] > 0), added * peer["VAR_RNOISE"] / rate["VAR_RNOISE"], 0.0
         )

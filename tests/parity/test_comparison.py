@@ -1,8 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 
 from jwcore.algorithms import dq
-from tests.parity import deviations, predictions
+from tests.parity import deviations, peer, predictions
 from tests.parity.compare import Comparison, compare
 from tests.parity.report import Row, markdown
 
@@ -147,3 +149,15 @@ def test_the_table():
     text = markdown([row], peer="3.0.0")
     assert "| case | jump | peer | DQ | each bit | 0.5 | 0.1 | HOT 1/2/9 | DIFFERS known |" in text
     assert "0 of 1 arrays agree" in text
+
+
+def test_the_cache_keeps_what_was_used_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(peer, "cache_folder", lambda: tmp_path)
+    for age, name in enumerate(["new", "middle", "old"]):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "product.fits").write_bytes(b"x" * 1000)
+        (folder / "peer.json").touch()
+        os.utime(folder / "peer.json", (1e9 - age, 1e9 - age))
+    peer.prune(2500)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "new"]

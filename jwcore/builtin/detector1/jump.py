@@ -83,7 +83,7 @@ def refuse_extended_events(params: JumpParams) -> None:
 
 @step(
     stage="jump", references=("gain", "readnoise"), params=JumpParams, chunk="rows", halo=1, scratch=0.05,
-    sets=("PRIMECRS",), applies=too_few_groups,
+    sets=("PRIMECRS", "EXTNCRS"), applies=too_few_groups,
 )  # fmt: skip
 def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams, context: Context) -> Ramp:
     """Flag jumps by the two-point difference method, with their neighbours and, if asked, the groups after them.
@@ -137,3 +137,4 @@ def _set_rate_of_jumps(exposure: Ramp, found: JumpCount, group_time: float) -> N
     seconds = group_time * (nints * ngroups - found.unusable_groups - nints)
     if found.method != "none" and seconds > 0:
         exposure.meta.exposure.primary_cosmic_rays = 1000 * found.jumps / (seconds * ny * nx)
+        exposure.meta.exposure.extended_emission_events = 0.0  # the search for large events is off

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from jwcore.api import Params, SkipStep, param, step
+from jwcore.api import Params, SkipStep, UsageError, param, step
 from jwcore.builtin.detector1._exposure import detector_start, refuse_interleaved
 
 if TYPE_CHECKING:
@@ -32,7 +32,19 @@ class RefPixParams(Params):
     siglimit: float = param(3.0, "Clipping limit of the means", unit="sigma", gt=0)
 
 
-@step(stage="refpix", params=RefPixParams, chunk="integrations")
+def refuse_sirs(params: RefPixParams) -> None:
+    """Refuse the side correction with kernels before anything runs.
+
+    Raises
+    ------
+    UsageError
+        When it is asked for.
+    """
+    if params.refpix_algorithm == "sirs":
+        raise UsageError("the sirs algorithm is not available yet", where="refpix", cure="set refpix_algorithm=median")
+
+
+@step(stage="refpix", params=RefPixParams, chunk="integrations", applies=refuse_sirs)
 def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
     """Correct every group, and every zero frame, with its own reference pixels.
 
@@ -62,8 +74,7 @@ def _refuse_what_is_missing(exposure: Ramp, params: RefPixParams, context: Conte
         raise SkipStep("not available yet for mid-infrared detectors")
     if subarray.num_superstripe or subarray.multistripe_reads1 is not None:
         raise SkipStep("not available yet for multistripe read-outs")
-    if params.refpix_algorithm == "sirs" and exposure.shape[-2:] == context.detector.shape:
-        raise SkipStep("refpix_algorithm='sirs' is not available yet")
+    refuse_sirs(params)
 
 
 def _method(exposure: Ramp, params: RefPixParams, context: Context) -> Callable:
