@@ -11,6 +11,8 @@ of `tests.parity.predictions`, named in ``deviations.toml``:
     No function: ours has arrays that the peer does not have.
 ``not-compared``
     No function: arrays of a combined product all of whose inputs differ as predicted.
+``rare``
+    No function: a branch, a parameter or a keyword that the compared cases do not reach.
 """
 
 import tomllib
@@ -22,7 +24,7 @@ import numpy as np
 from tests.parity import predictions
 
 HERE = Path(__file__).parent
-KINDS = ("formula", "excluded-mask", "extra-array", "not-compared")
+KINDS = ("formula", "excluded-mask", "extra-array", "not-compared", "rare")
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def apply(
     excluded: dict[str, np.ndarray] = {}
     used: list[str] = []
     for deviation in deviations:
-        if step not in deviation.stages or mode not in deviation.modes:
+        if step not in deviation.stages or mode not in deviation.modes or deviation.kind == "rare":
             continue
         label = deviation.name or deviation.follows
         if deviation.kind == "extra-array":
