@@ -10,7 +10,7 @@ of `tests.parity.predictions`, named in ``deviations.toml``:
 ``extra-array``
     No function: ours has arrays that the peer does not have.
 ``not-compared``
-    No function: arrays of a combined product all of whose inputs differ as predicted.
+    No function: arrays of a combined product all of whose inputs differ as predicted; columns of catalogues (globs).
 ``rare``
     No function: a branch, a parameter or a keyword that the compared cases do not reach.
 """
@@ -130,6 +130,12 @@ def apply(
                 raise ValueError(f"{label} excludes {np.mean(mask):.2%} of {name}, more than {deviation.limit:.2%}")
             excluded[name] = excluded[name] | mask if name in excluded else mask
     return ours, peer, excluded, used
+
+
+def uncompared_columns(deviations: list[Deviation], step: str, mode: str) -> tuple[list[str], list[str]]:
+    """Return patterns of the catalogue columns that are not compared, and the names of the deviations that say so."""
+    chosen = [d for d in deviations if d.kind == "not-compared" and step in d.stages and mode in d.modes]
+    return [name for d in chosen for name in d.arrays], [d.name or d.follows for d in chosen]
 
 
 def document(deviations: list[Deviation]) -> str:

@@ -1,5 +1,7 @@
 """Comparisons that imaging products need beyond their arrays: sky coordinates, sky levels, catalogues."""
 
+from collections.abc import Collection
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -78,15 +80,15 @@ def compare_value(
     return Comparison(step, name, rule, worst, float(worst > 1), worst <= 1, note=f"ours {ours:.6g}, peer {peer:.6g}")
 
 
-def compare_catalogs(ours: Path, peer: Path, *, errors: bool = True) -> list[Comparison]:
+def compare_catalogs(ours: Path, peer: Path, *, skip: Collection[str] = ()) -> list[Comparison]:
     """Match the sources of two catalogues one to one and compare what was measured.
 
     Parameters
     ----------
     ours, peer : pathlib.Path
         ECSV files.
-    errors : bool
-        Compare the errors too; not where a declared deviation changes them all.
+    skip : collection of str
+        Patterns of the columns that are not compared.
 
     Returns
     -------
@@ -103,9 +105,7 @@ def compare_catalogs(ours: Path, peer: Path, *, errors: bool = True) -> list[Com
     if not len(a) or not len(b):
         return results
     matched = a[order]
-    names = [name for name in b.colnames if name != "label" and name in a.colnames]
-    if not errors:
-        names = [name for name in names if not name.endswith("_err")]
+    names = [name for name in b.colnames if name in a.colnames and not any(fnmatch(name, p) for p in ("label", *skip))]
     columns = [_column(name, matched[name], b[name], _scale(b, name)) for name in names]
     lacking = sorted(set(b.colnames) ^ set(a.colnames))
     results.append(Comparison("source_catalog", "columns", "the same", 0.0, 0.0, not lacking, note=", ".join(lacking)))
