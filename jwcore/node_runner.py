@@ -20,6 +20,7 @@ from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE
 from jwcore.references import References
 
+PRODUCTS = (models.Exposure, models.ExposureSet, models.Catalog, Mapping)
 COMPLETE, SKIPPED, FAILED = "COMPLETE", "SKIPPED", "FAILED"
 log = logging.getLogger("jwcal")
 
@@ -266,9 +267,10 @@ class NodeRunner:
         }  # fmt: skip
         result = self.plugins.call(planned.stage, planned.implementation, planned.wrappers, arguments)
         self.state.update(arguments["state"])
-        if result is None:
+        if not isinstance(result, PRODUCTS):
+            culprits = " or ".join((planned.implementation, *planned.wrappers))
             raise PluginError(
-                f"{planned.implementation} returned None for {planned.stage}",
+                f"{culprits} returned {'None' if result is None else type(result).__name__} for {planned.stage}",
                 cure="return the product, also when edited in place",
             )
         if result is not target:
@@ -386,8 +388,8 @@ class NodeRunner:
         kept = []
         for number, (name, item) in enumerate(self._named(product)):
             tail = suffix.get(type(item).__name__) if isinstance(suffix, Mapping) else suffix
-            if histories is not None and isinstance(item, models.Exposure):
-                item.provenance = histories[number]
+            if isinstance(item, models.Exposure):
+                item.provenance = histories[number] if histories is not None else self._so_far()
             kept.append(self._write_one(name, item, tail))
         names = [name for name, _ in self._named(product)]
         if isinstance(product, Mapping):
@@ -409,6 +411,14 @@ class NodeRunner:
                 yield f"{self.node.base}_{name}", item
         else:
             yield self.node.base, product
+
+    def _so_far(self) -> list[dict[str, Any]]:
+        """History of a side product or of an intermediate result: that of the inputs, and the steps until now."""
+        settings = provenance.configuration(self.plan, self.node, self.plugins)
+        record = provenance.run_record(
+            self.node, inputs=self.digests, steps=list(self.outcome.steps), settings=settings
+        )
+        return provenance.merged(self.histories, own=(settings, record))
 
     def _write_one(self, base: str, product: Any, suffix: Any) -> Any:
         folder = self.plan.options.output_dir

@@ -255,14 +255,17 @@ class Plugins:
         module = plugin.module
         assert module is not None
         for declared in self._add_stages(module):
-            if not (declared.after or declared.before or declared.instead_of) and not plugin.first_party:
-                continue
+            anchor = declared.after or declared.before or declared.instead_of
+            if anchor is not None and anchor not in self.stages:
+                error = unknown_name(anchor, anchor, self.stages)
+                raise PluginError(f"stage {declared.name} goes beside the unknown stage '{anchor}'", cure=error.cure)
         self._hooks.register(_FrameworkHooks(module), name=plugin.name)
         registered.append(plugin.name)
         for attribute, function in _marked(module):
             info = getattr(function, STEP_MARK, None) or getattr(function, WRAPPER_MARK)
             if info.stage not in self.stages:
                 raise _unknown_stage(info, attribute, self.stages)
+            _check_offered(attribute, function, self.stages[info.stage])
             key = f"{plugin.name}:{info.name}"
             if self._hooks.has_plugin(key):
                 raise PluginError(f"{attribute}: the name '{key}' is taken", cure="give @step(name=...) another name")
@@ -465,6 +468,17 @@ def _marked(module: types.ModuleType) -> list[tuple[str, Callable]]:
 
 def _is_called(implementation: Implementation, wanted: str) -> bool:
     return wanted in (implementation.key, implementation.plugin.name)
+
+
+def _check_offered(attribute: str, function: Callable, stage: Stage) -> None:
+    """Refuse a step or wrapper that asks for an argument that its stage does not offer."""
+    for name in inspect.signature(function).parameters:
+        if name not in stage.arguments:
+            offered = ", ".join(stage.arguments)
+            raise PluginError(
+                f"{attribute} asks for the argument '{name}', which {stage.name} does not offer",
+                cure=f"it offers {offered}",
+            )
 
 
 def _unknown_stage(info: StepInfo | WrapperInfo, attribute: str, stages: Mapping[str, Stage]) -> JwcalError:

@@ -12,6 +12,9 @@ from jwcore.plan_model import Plan
 from jwcore.planner import plan
 from jwcore.plugins import Selection
 
+SKIPPED_BY_THE_USER = ("by request", "skip is set by command line")
+"""Reasons of a skip that nothing but the user's words explains."""
+
 
 def replay(
     product: str | Path,
@@ -77,7 +80,7 @@ def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for entry in flat_entries(settings["entries"]):
         if "params" in entry:
             values[entry["label"]] = dict(entry["params"])
-        elif "skip" in entry.get("reason", ""):
+        elif entry.get("reason") in SKIPPED_BY_THE_USER:
             values[entry["label"]] = {"skip": True}
     return values
 

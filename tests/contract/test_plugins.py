@@ -130,7 +130,11 @@ def test_naming_a_broken_plugin_is_an_error(write_plugin):
     ("text", "expected"),
     [
         (source(stage="flat_feild"), "did you mean 'flat_field'"),
-        (source(arguments="exposure, flux"), "flux"),
+        (source(arguments="exposure, flux"), "asks for the argument 'flux', which flat_field does not offer"),
+        (
+            "from jwcore import api\n@api.stage(after='flat_fild')\ndef x(exposure):\n    pass",
+            "did you mean 'flat_field'",
+        ),
         (source(arguments="exposure, params=None"), "remove the default"),
         (source(extra=', chunk="columns"'), "chunk='columns'"),
         ('JWCAL_API = "2.0"', "interface 2.0, this is 1.0"),
@@ -143,6 +147,7 @@ def test_naming_a_broken_plugin_is_an_error(write_plugin):
     ids=[
         "stage",
         "signature",
+        "anchor",
         "default",
         "chunk",
         "major",

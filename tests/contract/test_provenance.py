@@ -76,6 +76,20 @@ def test_rerun_makes_the_same_arrays_from_embedded_plugins(product, tmp_path):
     np.testing.assert_array_equal(again.data, models.read(product).data)
 
 
+def test_rerun_leaves_out_what_the_user_left_out(image, toy_plan, tmp_path):
+    models.write(image(), tmp_path / "x_rate.fits")
+    toy_plan(tmp_path / "x_rate.fits", "toy_twice", skip=("second",), output_dir=tmp_path).run()
+    replay(tmp_path / "x_twice.fits", output_dir=tmp_path / "again").run()
+    np.testing.assert_array_equal(models.read(tmp_path / "again" / "x_twice.fits").data, image().data + 3)
+
+
+def test_an_intermediate_result_has_a_record_too(image, toy_plan, tmp_path):
+    models.write(image(), tmp_path / "x_rate.fits")
+    toy_plan(tmp_path / "x_rate.fits", "toy_twice", save=("first",), output_dir=tmp_path).run()
+    ((run, _),) = provenance.runs(models.read(tmp_path / "x_toy_add.fits").provenance)
+    assert [step["label"] for step in run["steps"]] == ["first"]
+
+
 def test_rerun_refuses_changed_or_missing_inputs(product, tmp_path, image):
     models.write(image(offset=1.0), tmp_path / "x_rate.fits")
     with pytest.raises(BadInput, match="has changed since"):
@@ -153,6 +167,7 @@ def test_an_undeclared_call_or_product_is_refused(image, toy_plan, tmp_path):
         ("context.run('toy_flat', exposure)", "calls toy_flat undeclared"),
         ("context.save('extra', exposure)", "undeclared product 'extra'"),
         ("return None", "returned None"),
+        ("return exposure.data", "returned ndarray"),
     ):
         path = tmp_path / "acme.py"
         path.write_text(
