@@ -1,18 +1,31 @@
 """The two kinds of compiled kernels used by all algorithms, with one set of compiler options.
 
 Compiled code is cached in the user's cache folder, so that it is shared by environments that cannot write beside the
-package and survives re-installation. ``fastmath`` stays off: it optimises NaN tests away, which silently loses flags.
+package and survives re-installation. The compiler notices only changes of the file that a kernel is in, not of the kernels
+that it calls from other files; the folder is therefore named after the content of all of them. ``fastmath`` stays off: it
+optimises NaN tests away, which silently loses flags.
 """
 
+import hashlib
+import importlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import platformdirs
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(platformdirs.user_cache_path("jwcal") / "kernels"))
 
-import numba  # the cache folder must be known before numba is imported
-from numba import prange
+def _cache_folder() -> Path:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return platformdirs.user_cache_path("jwcal") / "kernels" / digest.hexdigest()[:12]
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_cache_folder()))
+
+numba = importlib.import_module("numba")  # not before the cache folder is known
+prange = numba.prange
 
 __all__ = ["kernel", "parallel_kernel", "prange"]
 
