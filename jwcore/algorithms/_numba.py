@@ -27,12 +27,18 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(_cache_folder()))
 numba = importlib.import_module("numba")  # not before the cache folder is known
 prange = numba.prange
 
-__all__ = ["kernel", "parallel_kernel", "prange"]
+__all__ = ["inner_kernel", "kernel", "parallel_kernel", "prange"]
 
 
 def kernel(function: Callable) -> Callable:
     """Compile a serial kernel, meant to be called from other kernels or on small work."""
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def inner_kernel(function: Callable) -> Callable:
+    """Compile a kernel that only other kernels call; without the entry points from Python it compiles faster."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
 
 
 def parallel_kernel(function: Callable) -> Callable:

@@ -27,7 +27,7 @@ from jwcore.algorithms.medians import median_network, sorting_network
 
 __all__ = ["JumpCount", "JumpThresholds", "detect_jumps", "flag_bad_gain"]
 
-_BLOCK_BYTES = 32 * 1024  # one block of differences stays in the first-level cache
+_BLOCK_BYTES = 128 * 1024  # one block of differences stays in the second-level cache
 
 
 class JumpThresholds(NamedTuple):
@@ -186,4 +186,4 @@ def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequen
 
 def _block(pairs: np.ndarray) -> int:
     """Choose the number of columns handled together, a multiple of the packed width."""
-    return min(max(_BLOCK_BYTES // (4 * len(pairs)) // 16 * 16, 16), 256)
+    return min(max(_BLOCK_BYTES // (4 * len(pairs)) // 16 * 16, 32), 256)

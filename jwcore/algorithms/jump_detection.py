@@ -12,7 +12,7 @@ each difference to use.
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel
+from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.medians import median_columns, sort_columns
 
@@ -26,7 +26,7 @@ _MARGIN = np.float32(1 - 1e-5)
 _CLIP_PASSES = 5
 
 
-@kernel
+@inner_kernel
 def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences):
     """
     Fill ``differences[pair, column]`` (electron) for a block of one row; NaN where a group is unusable.
@@ -56,13 +56,13 @@ def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
             out[column] = step if good else _NAN
 
 
-@kernel
+@inner_kernel
 def _flag(groupdq, pairs, pair, row, column):
     """Flag the later group of a difference."""
     groupdq[pairs[pair, 0], pairs[pair, 1] + 1, row, column] |= _JUMP
 
 
-@kernel
+@inner_kernel
 def _clipped_median(ordered, column, low, high):
     """Median magnitude of the ordered samples low..high-1 without the largest (all its ties); see `detect_iterative`."""
     n = high - low
@@ -81,7 +81,7 @@ def _clipped_median(ordered, column, low, high):
     return np.float32(0.5) * (ordered[middle - 1, column] + ordered[middle, column])
 
 
-@kernel
+@inner_kernel
 def _reject_extremes(ordered, column, usable, variance, thresholds):
     """
     Reject the worst magnitude of one pixel again and again until none exceeds its threshold.
@@ -111,7 +111,7 @@ def _reject_extremes(ordered, column, usable, variance, thresholds):
     return low, high
 
 
-@kernel
+@inner_kernel
 def _screen_extremes(ordered, width, usable, variance, thresholds, suspect):
     """Mark the columns in which `_reject_extremes` could reject something."""
     n = ordered.shape[0]
@@ -241,7 +241,7 @@ def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, networ
                         _flag(groupdq, pairs, pair, row, start + column)
 
 
-@kernel
+@inner_kernel
 def _clip_bounds(ordered, column, usable, threshold):
     """Bounds of a sigma clip about the median of one pixel, at most five passes, in double precision."""
     low, high = 0, usable

@@ -7,7 +7,7 @@ neighbours.
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel
+from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.jump_detection import load_differences
 from jwcore.algorithms.medians import select_median
@@ -19,7 +19,7 @@ _JUMP = np.uint8(JUMP_DET)
 _FLOODED = np.uint8(JUMP_DET | DO_NOT_USE)
 
 
-@kernel
+@inner_kernel
 def _find_jumps(groupdq, row, found):
     """Drop the jump flags of unusable groups, mark the columns that have a jump in any other group, and count the jumps."""
     nints, ngroups, _, nx = groupdq.shape
@@ -38,7 +38,7 @@ def _find_jumps(groupdq, row, found):
     return count
 
 
-@kernel
+@inner_kernel
 def _pixel_median(differences, scratch):
     """Median of the usable differences of one pixel."""
     n = np.int64(0)

@@ -18,7 +18,7 @@ from jwcore.algorithms.ramp_fit_table import SegmentTable, tabulate_segments
 
 __all__ = ["RampFit", "Rates", "SegmentTable", "fit_ramps"]
 
-_BLOCK_BYTES = 32 * 1024  # one block of differences stays in the first-level cache
+_BLOCK_BYTES = 128 * 1024  # one block of differences stays in the second-level cache
 
 
 class RampFit(NamedTuple):
@@ -107,7 +107,7 @@ def fit_ramps(
         zeroframe=np.zeros((1, 1, 1), np.float32) if zeroframe is None else zeroframe,
     )
     fit = _allocate(data.shape)
-    block = min(max(_BLOCK_BYTES // (4 * tables.coefficients.shape[1]) // 16 * 16, 16), 256)
+    block = min(max(_BLOCK_BYTES // (4 * tables.coefficients.shape[1]) // 16 * 16, 32), 256)
     over_rows(fit_rows, data.shape[2], ramps, times, tables, block, fit.integrations, fit.exposure)
     if keep_segments:
         since_reset = times.first_group + dropped_frames * times.frame

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel
+from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.dq import CHARGELOSS, DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, PERSISTENCE, SATURATED
 from jwcore.algorithms.medians import median_columns
 from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates
@@ -66,7 +66,7 @@ _INFINITY = np.float32(np.inf)
 _LARGEST_VARIANCE = 1e6  # beyond, nothing is known
 
 
-@kernel
+@inner_kernel
 def row_of_ramps(ramps, window, integration, row):
     """Views of one row of one integration, with the groups of the window."""
     first, end = window
@@ -81,7 +81,7 @@ def row_of_ramps(ramps, window, integration, row):
     )
 
 
-@kernel
+@inner_kernel
 def _row_of_rates(rates, integration, row):
     """Views of one row of one integration."""
     return Rates(
@@ -93,7 +93,7 @@ def _row_of_rates(rates, integration, row):
     )
 
 
-@kernel
+@inner_kernel
 def _load_block(data, groupdq, hull, start, width, block):
     """Fill differences, flags and numbers of unusable differences of a block."""
     first, stop = hull
@@ -122,7 +122,7 @@ def _load_block(data, groupdq, hull, start, width, block):
             unusable[column] += not good
 
 
-@kernel
+@inner_kernel
 def _fit_block(steps, low, high, gain, noise, coefficients, network, block):
     """Find slopes and medians of a loaded block, DN per group."""
     classes, slopes = block.classes, block.slopes
@@ -138,7 +138,7 @@ def _fit_block(steps, low, high, gain, noise, coefficients, network, block):
     median_columns(steps, network, width, block.unusable, block.medians)
 
 
-@kernel
+@inner_kernel
 def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags):
     """
     Copy the ramp of one pixel, and decide how to treat a single good group.
@@ -191,7 +191,7 @@ def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, colum
     return True, times.group, collected
 
 
-@kernel
+@inner_kernel
 def _rates_of_row(ramps, times, tables, integration, block, plain, medians, rates):
     """Set slope and flags of the undisturbed ramps, mark them in ``plain``, and find the median rates of all ramps."""
     first, stop = tables.hull[integration]
@@ -218,7 +218,7 @@ def _rates_of_row(ramps, times, tables, integration, block, plain, medians, rate
             rates.dq[x] = ramps.pixeldq[x] | (block.seen[column] | block.outside[column]) & _PROPAGATED
 
 
-@kernel
+@inner_kernel
 def _add_median_rates(ramps, times, tables, medians, pixel, sums):
     """Add the median rate of each ramp; where no difference is usable, that of its first group."""
     data, groupdq, zeroframe = ramps.data, ramps.groupdq, ramps.zeroframe
@@ -238,7 +238,7 @@ def _add_median_rates(ramps, times, tables, medians, pixel, sums):
         count[column] += 1
 
 
-@kernel
+@inner_kernel
 def _store(rates, column, slope, variance, var_poisson, var_rnoise):
     """Store one result; variances so large that nothing is known become 0."""
     rates.slope[column] = slope
@@ -247,7 +247,7 @@ def _store(rates, column, slope, variance, var_poisson, var_rnoise):
     rates.var_rnoise[column] = var_rnoise if var_rnoise < _LARGEST_VARIANCE else 0.0
 
 
-@kernel
+@inner_kernel
 def _finish_plain(ramps, times, length, plain, flux, sums, rates):
     """Set the variances of undisturbed ramps, and add to the sums."""
     for column in range(flux.size):
@@ -264,7 +264,7 @@ def _finish_plain(ramps, times, length, plain, flux, sums, rates):
         sums.read[column] += weight if chosen else 0.0
 
 
-@kernel
+@inner_kernel
 def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
     """Fit the other ramps of a row exactly; set their results and add to the sums."""
     data, groupdq, pixeldq, gains, noises, _, zeroframe = ramps
@@ -306,7 +306,7 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
         sums.read[column] += read
 
 
-@kernel
+@inner_kernel
 def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
     """Combine the integrations of a row."""
     dq = exposure.dq
@@ -348,25 +348,19 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
     """
     nints, _, _, nx = ramps.data.shape
     ngroups = tables.kept_flags.size
-    block = _Block(
-        np.empty((tables.coefficients.shape[1], block_size), np.float32),
-        np.empty(block_size, np.int32),
-        np.empty(block_size, np.uint8),
-        np.empty(block_size, np.uint8),
-        np.empty(block_size, np.int32),
-        np.empty(block_size, np.float32),
-        np.empty(block_size, np.float32),
-    )
-    pixel = _Pixel(
-        np.empty(ngroups), np.empty(ngroups, np.uint8), np.empty(ngroups, np.int64), np.empty(ngroups, np.int64)
-    )
-    sums = _Sums(np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx))
+    floats = np.empty((tables.coefficients.shape[1] + 2, block_size), np.float32)
+    integers = np.empty((2, block_size), np.int32)
+    bytes_ = np.empty((2, block_size), np.uint8)
+    block = _Block(floats[2:], integers[0], bytes_[0], bytes_[1], integers[1], floats[0], floats[1])
+    limits = np.empty((2, ngroups), np.int64)
+    pixel = _Pixel(np.empty(ngroups), np.empty(ngroups, np.uint8), limits[0], limits[1])
+    totals = np.empty((7, nx))
+    sums = _Sums(totals[0], totals[1], totals[2], totals[3], totals[4], totals[5])
+    flux = totals[6]
     plain = np.empty((nints, nx), np.bool_)
     medians = np.empty(nx, np.float32)
-    flux = np.empty(nx)
     for row in range(first, last):
-        for total in sums:
-            total[:] = 0
+        totals[:] = 0
         for integration in range(nints):
             source = row_of_ramps(ramps, tables.window, integration, row)
             result = _row_of_rates(integrations, integration, row)

@@ -21,7 +21,7 @@ D. J. Fixsen et al., "Cosmic-ray rejection and readout efficiency for large-area
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel
+from jwcore.algorithms._numba import inner_kernel
 from jwcore.algorithms.dq import JUMP_DET, PERSISTENCE
 
 __all__ = [
@@ -80,7 +80,7 @@ def difference_coefficients(length: int) -> np.ndarray:
     return np.ascontiguousarray(-np.cumsum(slope_of_groups, axis=1)[:, :-1].T.astype(np.float32))
 
 
-@kernel
+@inner_kernel
 def snr_class(rise, gain, noise):
     """
     Classify a segment by the signal-to-noise ratio of its rise.
@@ -106,7 +106,7 @@ def snr_class(rise, gain, noise):
     return rank
 
 
-@kernel
+@inner_kernel
 def find_segments(flags, starts, stops):
     """
     Split a ramp into segments of good groups.
@@ -150,7 +150,7 @@ def find_segments(flags, starts, stops):
     return kept
 
 
-@kernel
+@inner_kernel
 def line_slope(values, start, stop, gain, noise, powers):
     """
     Fit a line to one segment with the weights of its signal-to-noise class.
@@ -182,14 +182,14 @@ def line_slope(values, start, stop, gain, noise, powers):
     return 2 * weighted_rise / weighted_square
 
 
-@kernel
+@inner_kernel
 def read_weight(length, time, gain, noise):
     """Weight 1 / var_rnoise of a segment; see `segment_sums`."""
     scaled = time * gain / noise
     return (length * length - 1) * length * scaled * scaled / 12.0
 
 
-@kernel
+@inner_kernel
 def segment_sums(values, flags, starts, stops, gain, noise, flux, group_time, single_time, powers):
     """
     Sum weights, slopes, flux factors and information over the segments of one ramp.

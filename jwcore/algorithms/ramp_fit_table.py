@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jwcore.algorithms._numba import kernel
+from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import JUMP_DET, PERSISTENCE
 from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates, Tables, Times
@@ -70,7 +70,7 @@ def tabulate_segments(
     return table
 
 
-@kernel
+@inner_kernel
 def _fit_line(values, start, stop, gain, noise, powers):
     """
     Fit a line to one segment; x is the group, 0 at the first of the integration.
