@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import shutil
 import sys
 import time
@@ -38,9 +39,11 @@ def main() -> int:
     rows: list[Row] = []
     for case in chosen:
         start = time.perf_counter()
-        work = fresh(peer.cache_folder() / "ours")
+        work = fresh(peer.cache_folder() / f"ours-{os.getpid()}")
         rows += Harness(case, work, declared).run()
-        if not options.keep:
+        if options.keep:
+            log.info("our products are in %s", work)
+        else:
             shutil.rmtree(work)
         peer.prune()
         log.info("%s: %.0f s", case.name, time.perf_counter() - start)

@@ -68,7 +68,7 @@ class Harness:
         """Run something of ours; a failure becomes a row, so that the rest is still compared."""
         try:
             work()
-        except (JwcalError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (JwcalError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
             log.debug("%s %s", self.case.name, step, exc_info=True)
             note = f"{type(error).__name__}: {error}"[:200]
             self.add(mode, Comparison(step, "-", "runs", float("nan"), 1.0, False, note=note))

@@ -95,23 +95,35 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
 
 def validate(paths: Sequence[Path], *, environment: Mapping[str, str]) -> dict[str, str]:
     """Open products with the peer's data models, strictly; return the complaint by file name."""
-    folder = cache_folder() / "validation"
+    folder = cache_folder() / f"validation-{os.getpid()}"
     _run("validate", paths, folder, environment)
-    return json.loads((folder / "validation.json").read_text())
+    faults = json.loads((folder / "validation.json").read_text())
+    shutil.rmtree(folder)
+    return faults
 
 
 def _run(recipe: str, inputs: Sequence[Path], folder: Path, environment: Mapping[str, str]) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    python = peer_environment() / "bin/python"
-    command = [str(python), str(RUNNER), recipe, str(folder), *map(str, inputs)]
-    log = folder / "peer.log"
-    with log.open("w") as output:
-        code = subprocess.run(
-            command, env={**os.environ, **environment}, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False
-        ).returncode
-    if code:
-        raise PeerFailed(f"peer's {recipe} ended with {code}:\n" + "\n".join(log.read_text().splitlines()[-20:]))
+    """Run the peer in a scratch folder that gets its name only when all went well."""
+    scratch = folder.with_name(f"{folder.name}.{os.getpid()}")
+    scratch.mkdir(parents=True)
+    command = [str(peer_environment() / "bin/python"), str(RUNNER), recipe, str(scratch), *map(str, inputs)]
+    try:
+        with (scratch / "peer.log").open("w") as log:
+            code = subprocess.run(
+                command,
+                env={**os.environ, **environment},
+                cwd=scratch,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+        if code:
+            tail = (scratch / "peer.log").read_text().splitlines()[-20:]
+            raise PeerFailed(f"peer's {recipe} ended with {code}:\n" + "\n".join(tail))
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def timings(folder: Path) -> dict[str, float]:
