@@ -20,6 +20,9 @@ from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE
 from jwcore.references import References
 
+WRITERS = 2
+"""Products written side by side: it is the system that needs the time, for fresh pages of memory."""
+
 PRODUCTS = (models.Exposure, models.ExposureSet, models.Catalog, Mapping)
 COMPLETE, SKIPPED, FAILED = "COMPLETE", "SKIPPED", "FAILED"
 log = logging.getLogger("jwcal")
@@ -239,12 +242,16 @@ class NodeRunner:
             raise
         except Exception as error:
             log.debug("%s", planned.label, exc_info=True)
-            raise RunFailed(
-                f"{planned.label} ({planned.implementation}) failed: {type(error).__name__}: {error}",
-                where=self.node.base, cure=self._resume_hint(),
-            ) from error  # fmt: skip
+            raise self._failure(planned, error) from error
         self._complete(planned, product, result, record, context, time.perf_counter() - started)
         return result
+
+    def _failure(self, planned: PlannedStep, error: Exception) -> RunFailed:
+        """Name the step or wrapper that raised an exception, and the line."""
+        culprit, place = self.plugins.blame(error, planned.stage, (planned.implementation, *planned.wrappers))
+        who = f"{'wrapper ' if culprit in planned.wrappers else ''}{culprit}{', ' if place else ''}{place}"
+        text = f"{planned.label} ({who}) failed: {type(error).__name__}: {error}"
+        return RunFailed(text, where=self.node.base, cure=self._resume_hint())
 
     def _map(self, planned: PlannedStep, exposures: Any) -> Any:
         """Run a per-exposure step on every exposure of a set, editing the set."""
@@ -372,16 +379,23 @@ class NodeRunner:
         """Attach the provenance and write what the recipe saves."""
         self.settings = provenance.configuration(self.plan, self.node, self.plugins)
         record = provenance.run_record(self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings)
-        history = provenance.merged(self.histories, own=(self.settings, record))
-        for stream, suffix in self.node.saves.items():
-            if stream not in self.streams:
-                continue
-            product = self.streams[stream]
-            if isinstance(product, models.ExposureSet) and len(product) == len(self.histories):
-                histories = [provenance.merged([h], own=(self.settings, record)) for h in self.histories]
-            else:
-                histories = [history] * (len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1)
-            self._write(stream, product, suffix, histories=histories)
+        own = (self.settings, record)
+        saves = {stream: suffix for stream, suffix in self.node.saves.items() if stream in self.streams}
+        self.outcome.products |= dict.fromkeys(saves)  # in the order of the recipe, whichever is written first
+        with ThreadPoolExecutor(WRITERS) as pool:
+            jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()]
+        for job in jobs:
+            job.result()
+
+    def _save(self, stream: str, suffix: Any, own: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        """Write one product at the end of the run."""
+        product = self.streams[stream]
+        if isinstance(product, models.ExposureSet) and len(product) == len(self.histories):
+            histories = [provenance.merged([history], own=own) for history in self.histories]
+        else:
+            number = len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1
+            histories = [provenance.merged(self.histories, own=own)] * number
+        self._write(stream, product, suffix, histories=histories)
 
     def _write(self, stream: str, product: Any, suffix: Any, *, histories: list[Any] | None = None) -> None:
         """Write a product, or keep it when the plan has no output folder."""

@@ -277,7 +277,7 @@ def grid_from_file(path: str | Path, *, input_scale: float) -> OutputGrid:
     ValueError
         If the file holds no WCS or does not say how large the grid is.
     """
-    import asdf
+    from jwcore.algorithms._asdf import asdf
 
     with asdf.open(path, lazy_load=False, memmap=False) as file:
         tree = file.tree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     from jwcore.errors import JwcalError
 
+    gc.set_threshold(50_000, 20, 20)  # imports make many objects that stay: looking for garbage among them takes 0.1 s
     code = 0
     try:
         code = root.main(arguments, standalone_mode=False) or 0

@@ -195,7 +195,7 @@ def _represent_tagged(dumper: Any, node: Tagged) -> Any:
 # ---- with objects
 def parse_live(raw: bytes) -> dict[str, Any]:
     """Return the tree of an ASDF file with its objects made by the asdf library."""
-    import asdf
+    from jwcore.algorithms._asdf import asdf
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", asdf.exceptions.AsdfWarning)  # versions that differ from ours are no concern
@@ -205,11 +205,38 @@ def parse_live(raw: bytes) -> dict[str, Any]:
 
 def dump_live(tree: Mapping[str, Any]) -> bytes:
     """Return an ASDF file with the objects in `tree` (imports asdf)."""
-    import asdf
+    from jwcore.algorithms._asdf import asdf
 
     stream = io.BytesIO()
     asdf.AsdfFile(dict(tree)).write_to(stream)
     return stream.getvalue()
+
+
+def fits_table(hdu: str, table: np.ndarray) -> Tagged:
+    """Return the node that points at a table of the same FITS file.
+
+    Readers find a table that their schemas do not name only through such a node.
+
+    Parameters
+    ----------
+    hdu : str
+        EXTNAME of the table.
+    table : ndarray
+        Structured array.
+    """
+    names = table.dtype.names or ()
+    columns = [{"byteorder": "big", **_datatype(table.dtype[name]), "name": name} for name in names]
+    node = {"source": f"fits:{hdu},1", "datatype": columns, "byteorder": "big", "shape": list(table.shape)}
+    return Tagged(f"{CORE}core/ndarray-1.1.0", node)
+
+
+def _datatype(dtype: np.dtype) -> dict[str, Any]:
+    """Describe the type that a FITS column has in the terms of ASDF: text is ASCII, truth values are bytes."""
+    base = dtype.base
+    name: Any = "int8" if base.kind == "b" else base.name
+    if base.kind in "SU":
+        name = ["ascii", base.itemsize // (4 if base.kind == "U" else 1)]
+    return {"datatype": name, **({"shape": list(dtype.shape)} if dtype.shape else {})}
 
 
 KEEP = object()
@@ -244,10 +271,14 @@ def encode(source: AsdfTree, *, nodes: Mapping[str, Any], meta: Mapping[str, Any
 
 
 def _revive(node: Any, live: Any) -> Any:
-    """Replace tagged nodes by the objects at the same place of `live`."""
+    """Replace tagged nodes by the objects at the same place of `live`; what points at FITS stays a pointer."""
     if isinstance(node, Mapping):
         known = live if isinstance(live, Mapping) else {}
         return {name: _revive(item, known.get(name)) for name, item in node.items()}
+    if _in_fits(node):
+        from asdf.tagged import TaggedDict
+
+        return TaggedDict(node.value, node.tag)
     if isinstance(node, Tagged) or (isinstance(node, list) and any(isinstance(item, Tagged) for item in node)):
         return live
     return node

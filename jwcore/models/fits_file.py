@@ -6,8 +6,10 @@ changed since its headers were read is refused.
 """
 
 import io
+import os
 import warnings
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,9 @@ BLOCK = 2880
 
 PIECE = 1 << 18
 """Elements converted at a time, so that the piece stays in the cache."""
+
+READERS = 2
+"""Threads that read one array: the time goes into fresh pages of memory, more than into the disk."""
 
 _STORED = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 _GZIP = b"\x1f\x8b"
@@ -179,10 +184,16 @@ class FitsFile:
 
     def fill(self, block: Block, parts: Iterable[tuple[int, np.ndarray]]) -> None:
         """Fill C-contiguous arrays with parts of the image of `block`, each from its first element (flat index) on."""
-        with self.open() as stream:
-            for first, out in parts:
-                stream.seek(block.data + first * block.stored.itemsize)
-                _decode(stream, out.reshape(-1), block)
+        width = block.stored.itemsize
+        pieces = [
+            (block.data + (first + start) * width, flat[start : start + PIECE])
+            for first, flat in ((first, out.reshape(-1)) for first, out in parts)
+            for start in range(0, flat.size, PIECE)
+        ]
+        with self.open() as stream, ThreadPoolExecutor(READERS) as pool:
+            run = pool.map if sum(piece.size for _, piece in pieces) > READERS * PIECE else map
+            for _ in run(lambda piece: _decode(stream, piece[0], piece[1], block), pieces):
+                pass
 
     def table(self, block: Block) -> np.ndarray:
         """Return the table of `block` as a native structured array; text columns become str."""
@@ -192,32 +203,28 @@ class FitsFile:
             return native_table(hdus[self.blocks.index(block)].data)
 
 
-def _decode(stream: io.FileIO, out: np.ndarray, block: Block) -> None:
-    """Fill the flat array `out` with the values of `block`, read from the current position."""
-    word = np.dtype(f"u{block.stored.itemsize}")
-    values = np.dtype(f"u{word.itemsize}") if block.is_unsigned else block.stored
-    scratch = None if block.is_plain and values == out.dtype else np.empty(min(PIECE, out.size), dtype=word)
-    for start in range(0, out.size, PIECE):
-        piece = out[start : start + PIECE]
-        raw = piece.view(word) if scratch is None else scratch[: piece.size]
-        _read_into(stream, raw)
-        raw.byteswap(inplace=True)
-        if block.is_unsigned:
-            raw ^= word.type(1 << (8 * word.itemsize - 1))  # adding 2^(n-1) to a signed number flips its top bit
-        if scratch is None:
-            continue
+def _decode(stream: io.FileIO, start: int, out: np.ndarray, block: Block) -> None:
+    """Fill the flat array `out` with the values of `block` that are stored from the position `start` on."""
+    raw = np.empty(out.size, dtype=block.stored.newbyteorder(">"))
+    _read_at(stream, start, raw)
+    if block.is_unsigned:
+        word = np.dtype(f"u{raw.itemsize}")  # adding 2^(n-1) to a signed number flips its top bit
+        out[...] = raw.view(word.newbyteorder(">")) ^ word.type(1 << (8 * word.itemsize - 1))
+    elif block.is_plain:
+        out[...] = raw
+    else:
         scale, zero = block.scaling
-        piece[...] = raw.view(values) if block.is_plain else raw.view(values) * float(scale) + float(zero)
+        out[...] = raw * float(scale) + float(zero)
 
 
-def _read_into(stream: io.FileIO, target: np.ndarray) -> None:
-    """Fill `target` from the stream; a file that ends early is an error."""
-    view = target.data.cast("B")
+def _read_at(stream: io.FileIO, start: int, target: np.ndarray) -> None:
+    """Fill `target` from a position of the file on; a file that ends early is an error."""
+    view = target.view("u1").data
     while view:
-        count = stream.readinto(view)
+        count = os.preadv(stream.fileno(), [view], start)
         if not count:
             raise BadInput("the file ended early", where=str(stream.name), cure=_DAMAGED)
-        view = view[count:]
+        view, start = view[count:], start + count
 
 
 def native_table(table: np.ndarray) -> np.ndarray:

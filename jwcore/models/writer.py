@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from jwcore.errors import JwcalError
-from jwcore.models.asdf_tree import encode
+from jwcore.models.asdf_tree import Tagged, encode, fits_table
 from jwcore.models.declare import Array, Table
 from jwcore.models.exposure import ASDF, PROVENANCE, Exposure, Extra, pack
 from jwcore.models.fits_file import BLOCK, PIECE, FitsFile
@@ -60,7 +60,8 @@ def write_exposure(exposure: Exposure, path: Path) -> None:
     meta.set("filename", path.name)
     meta.set("date", datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds"))
     meta.set("model_type", exposure.model_type)
-    tree = encode(exposure._tree, nodes=exposure.extras, meta=nested(meta.unknown()), wcs=exposure._wcs)
+    nodes = {**exposure.extras, **_free_tables(exposure)}
+    tree = encode(exposure._tree, nodes=nodes, meta=nested(meta.unknown()), wcs=exposure._wcs)
     _detach(exposure, path)
     cards = exposure.header_cards
     with atomic(path) as stream:
@@ -72,6 +73,20 @@ def write_exposure(exposure: Exposure, path: Path) -> None:
         if exposure.provenance:
             _write_bytes(stream, PROVENANCE, "PROVENANCE", pack(exposure.provenance))
         _write_bytes(stream, ASDF, "ASDF_METADATA", tree)
+
+
+def _free_tables(exposure: Exposure) -> dict[str, Tagged]:
+    """Return the pointers to the tables with free columns, which no schema knows."""
+    nodes = {}
+    for name in exposure.arrays():
+        spec = exposure.declared()[name]
+        if isinstance(spec, Table) and spec.columns is None:
+            table = exposure._arrays.get(name)
+            if table is None:  # still in the file, from which its bytes will be copied
+                assert exposure._file is not None
+                table = exposure._file.table(exposure._blocks[name])
+            nodes[name] = fits_table(spec.hdu, _without_bytes(table))
+    return nodes
 
 
 def _detach(exposure: Exposure, path: Path) -> None:
@@ -139,13 +154,12 @@ def _write_array(stream: BinaryIO, array: np.ndarray) -> None:
     """Write a native array as big-endian, unsigned integers in the FITS convention, piece by piece."""
     flat = np.ascontiguousarray(array).reshape(-1)
     word = np.dtype(f"u{flat.dtype.itemsize}")
-    scratch = np.empty(min(PIECE, flat.size), dtype=word)
+    scratch = np.empty(min(PIECE, flat.size), dtype=word.newbyteorder(">"))
     offset = word.type(1 << (8 * word.itemsize - 1) if flat.dtype.kind == "u" and word.itemsize > 1 else 0)
     for start in range(0, flat.size, PIECE):
         piece = flat[start : start + PIECE].view(word)
-        target = scratch[: piece.size]
-        np.bitwise_xor(piece, offset, out=target)
-        stream.write(target.byteswap(inplace=True).data)
+        np.copyto(scratch[: piece.size], piece ^ offset if offset else piece)  # swaps the bytes on the way
+        stream.write(scratch[: piece.size].view("u1").data)
     _pad(stream, flat.nbytes)
 
 

@@ -11,6 +11,9 @@ __all__ = ["translate"]
 
 log = logging.getLogger(__name__)
 
+PIECE = 1 << 16
+"""Pixels translated at a time."""
+
 
 def translate(dq: np.ndarray, definitions: Sequence[tuple[str, int]] | None, *, name: str = "reference") -> np.ndarray:
     """Return a quality array with standard bits.
@@ -50,14 +53,17 @@ def translate(dq: np.ndarray, definitions: Sequence[tuple[str, int]] | None, *, 
 
 def _apply(dq: np.ndarray, meaning: Sequence[int], used: int) -> np.ndarray:
     """Translate byte by byte: bits act independently, so four tables of 256 entries say everything."""
+    bits = np.arange(256)[:, None] >> np.arange(8) & 1
+    flags = np.array(meaning, dtype=np.uint32).reshape(4, 8)
+    tables = {
+        np.uint32(8 * byte): np.bitwise_or.reduce(bits * flags[byte], axis=1, dtype=np.uint32)
+        for byte in range(4)
+        if used >> 8 * byte & 0xFF
+    }
     out = np.zeros_like(dq)
-    for byte in range(4):
-        if not used >> 8 * byte & 0xFF:
-            continue
-        table = np.zeros(256, dtype=np.uint32)
-        for value in range(256):
-            for bit in range(8):
-                if value >> bit & 1:
-                    table[value] |= np.uint32(meaning[8 * byte + bit])
-        out |= table[(dq >> np.uint32(8 * byte)) & np.uint32(0xFF)]
+    flat, result = dq.reshape(-1), out.reshape(-1)
+    for start in range(0, dq.size, PIECE):  # in pieces, since each temporary of the size of a detector costs new memory
+        piece = flat[start : start + PIECE]
+        for shift, table in tables.items():
+            result[start : start + PIECE] |= table[piece >> shift & np.uint32(0xFF)]
     return out
