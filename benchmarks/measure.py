@@ -20,7 +20,8 @@ class Measurement:
     wall, cpu : float
         Elapsed and processor seconds.
     rss : float
-        Largest resident set of the main process, MB, as the kernel counts it.
+        Largest resident set of the main process, MB, as the kernel counts it (the figure that ``wait`` gives would start
+        at the memory of the process that launched it).
     tree : float
         Largest proportional set of all its processes together, MB, sampled.
     """
@@ -62,10 +63,10 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str], folder: P
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-    tree = sampler.finish()
+    rss, tree = sampler.finish()
     if process.returncode:
         raise CommandError(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
-    return Measurement(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, tree)
+    return Measurement(wall, usage.ru_utime + usage.ru_stime, rss, tree)
 
 
 class _Sampler:
@@ -74,6 +75,7 @@ class _Sampler:
     def __init__(self, pid: int):
         self._pid = pid
         self._peak = 0.0
+        self._high_water = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -81,11 +83,12 @@ class _Sampler:
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLING_SECONDS):
             self._peak = max(self._peak, sum(map(_proportional_set, _family(self._pid))))
+            self._high_water = max(self._high_water, _megabytes(self._pid, "status", "VmHWM:"))
 
-    def finish(self) -> float:
+    def finish(self) -> tuple[float, float]:
         self._stop.set()
         self._thread.join()
-        return self._peak
+        return self._high_water, self._peak
 
 
 def _family(pid: int) -> list[int]:
@@ -101,10 +104,15 @@ def _family(pid: int) -> list[int]:
 
 
 def _proportional_set(pid: int) -> float:
-    """Return the memory of a process in MB, shared pages divided among their users; 0 when it has ended."""
+    """Return the memory of a process in MB, shared pages divided among their users."""
+    return _megabytes(pid, "smaps_rollup", "Pss:")
+
+
+def _megabytes(pid: int, file: str, name: str) -> float:
+    """Return a figure of the kernel about a process; 0 when it has ended."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+        for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if line.startswith(name):
                 return int(line.split()[1]) / 1024
     except OSError:
         pass

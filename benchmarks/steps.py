@@ -1,4 +1,4 @@
-"""Seconds of every step inside one process of ours: ``python -m benchmarks.steps RECIPE INPUT`` prints them as JSON."""
+"""Seconds of every step inside one process of ours: ``python -m benchmarks.steps INPUT`` prints them as JSON."""
 
 import json
 import sys
@@ -8,10 +8,9 @@ import jwcore
 
 
 def main() -> None:
-    """Run a recipe and print label -> seconds."""
-    recipe, *inputs = sys.argv[1:]
+    """Reduce raw exposures to calibrated ones and print label -> seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        result = jwcore.plan(inputs, recipe=recipe, references="crds", output_dir=folder).run()
+        result = jwcore.plan(sys.argv[1:], recipe="auto", to="cal", references="crds", output_dir=folder).run()
         records = [record for outcome in result.outcomes.values() for record in outcome.steps]
     print(json.dumps({record["label"]: record["seconds"] for record in records if "seconds" in record}))
 
