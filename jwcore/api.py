@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jwcore.models import Cube as Cube
     from jwcore.models import Exposure as Exposure
     from jwcore.models import ExposureSet as ExposureSet
+    from jwcore.models import GuiderCal as GuiderCal
+    from jwcore.models import GuiderRaw as GuiderRaw
     from jwcore.models import IFUImage as IFUImage
     from jwcore.models import Image as Image
     from jwcore.models import Ramp as Ramp
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from jwcore.models import header_table as header_table
     from jwcore.params import Params as Params
     from jwcore.params import param as param
-    from jwcore.plugins import API_VERSION as API_VERSION
+    from jwcore.plugin_modules import API_VERSION as API_VERSION
     from jwcore.recipes import ForEach as ForEach
     from jwcore.recipes import Recipe as Recipe
     from jwcore.recipes import Save as Save
@@ -49,6 +51,8 @@ _HOMES = {
         "Cube",
         "Exposure",
         "ExposureSet",
+        "GuiderCal",
+        "GuiderRaw",
         "IFUImage",
         "Image",
         "Meta",
@@ -61,10 +65,10 @@ _HOMES = {
         "write",
     ),
     "jwcore.params": ("Params", "param"),
-    "jwcore.plugins": ("API_VERSION",),
+    "jwcore.plugin_modules": ("API_VERSION",),
     "jwcore.recipes": ("ForEach", "Recipe", "Save", "Split", "Step"),
     "jwcore.references": ("Reference",),
-    "jwcore.standard_recipes": ("NEAR_INFRARED_STAGES", "detector1", "image2", "image3"),
+    "jwcore.standard_recipes": ("NEAR_INFRARED_STAGES", "dark", "detector1", "guider", "image2", "image3"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -23,8 +23,10 @@ class Context:
         Traits that instrument plugins registered.
     products : tuple of str
         Side products that the step declared.
-    saver, nested, progress : callables, optional
-        What the runner does for ``save``, ``run`` and ``progress``.
+    rows : slice
+        Rows of the exposure that count, where it is a piece of a larger one that overlaps with other pieces.
+    saver, nested, progress, namer : callables, optional
+        What the runner does for ``save``, ``run``, ``progress`` and ``file_name``.
 
     Attributes
     ----------
@@ -32,29 +34,49 @@ class Context:
         Figures that the step reported; they end up in the provenance.
     saved : dict
         Side products by name, when there is no runner to write them.
+    unchanged : set of int
+        Members of a set that the step left alone; see `leave_out`.
     log : logging.Logger
     """
 
     def __init__(
         self, label: str = "step", *, detector: Detector | None = None, exposure_type: ExposureType | None = None,
-        products: tuple[str, ...] | None = None, saver: Callable[[str, Any], None] | None = None,
-        nested: Callable[..., Any] | None = None, progress: Callable[..., Iterable] | None = None,
+        products: tuple[str, ...] | None = None, rows: slice = slice(None),
+        saver: Callable[[str, Any], None] | None = None, nested: Callable[..., Any] | None = None,
+        progress: Callable[..., Iterable] | None = None, namer: Callable[[str, str], str] | None = None,
     ):  # fmt: skip
         self.label = label
         self.detector = detector or Detector("", "")
         self.exposure_type = exposure_type or ExposureType("", "")
         self.counts: dict[str, float] = {}
         self.saved: dict[str, Any] = {}
+        self.unchanged: set[int] = set()
+        self.rows = rows
         self.log = logging.getLogger(f"jwcal.{label}")
         self._products = products
         self._saver = saver
         self._nested = nested
         self._progress = progress
+        self._namer = namer
 
-    def count(self, **figures: float) -> None:
-        """Report figures (pixels flagged, jumps found ...); repeated reports of one name are summed."""
-        for name, value in figures.items():
+    def count(self, **figures: Any) -> None:
+        """Report figures (pixels flagged, jumps found ...); repeated reports of one name are summed.
+
+        A figure of every row, or of every pixel, of the exposure is summed over the rows that count: it may be an array
+        of shape (ny,) or (ny, nx). Give such arrays where a step works on pieces of an exposure, so that pixels in two
+        pieces are counted once.
+        """
+        for name, figure in figures.items():
+            value = figure[self.rows].sum() if getattr(figure, "ndim", 0) else figure
             self.counts[name] = self.counts.get(name, 0) + (value.item() if hasattr(value, "item") else value)
+
+    def leave_out(self, index: int) -> None:
+        """Say that a step could do nothing for one member of a set, whose status is then SKIPPED."""
+        self.unchanged.add(index)
+
+    def file_name(self, product: str, extension: str = "fits") -> str | None:
+        """Name of the file that a product of this step will have, so that others can refer to it; None without a runner."""
+        return None if self._namer is None else self._namer(product, extension)
 
     def save(self, name: str, product: Any) -> None:
         """Hand out a side product; its name is the file suffix and must be declared in ``@step(products=...)``."""

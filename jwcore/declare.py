@@ -8,12 +8,12 @@ plain function that can be called alone.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from jwcore.errors import PluginError
-from jwcore.params import Params
+from jwcore.params import Params, check_defaults
 
 STAGE_MARK = "__jwcal_stage__"
 STEP_MARK = "__jwcal_step__"
@@ -72,6 +72,12 @@ class Stage:
         return "exposures" in self.arguments
 
     @property
+    def takes(self) -> str:
+        """Kind of product that the stage works on, as its hook spec annotates it; empty when it does not say."""
+        given = inspect.signature(self.function).parameters.get("exposures" if self.ensemble else "exposure")
+        return "" if given is None or given.annotation is given.empty else str(given.annotation)
+
+    @property
     def summary(self) -> str:
         """First line of the documentation."""
         return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
@@ -79,7 +85,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What one implementation of a stage declares; see :func:`step` for the meaning of the fields."""
+    """What one implementation of a stage declares; see :func:`step` for the meaning of the fields.
+
+    ``switches`` maps side products to the parameters that switch them on.
+    """
 
     stage: str
     name: str
@@ -91,6 +100,7 @@ class StepInfo:
     state: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
+    switches: Mapping[str, str] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
     chunk: str = "exposure"
     halo: int = 0
@@ -134,6 +144,8 @@ class ExposureType:
         Whether integrations of this type are flux calibrated.
     member_roles : tuple of str
         Roles of the association members that belong to an exposure of this type.
+    raw : str
+        Container of its raw files, which all have the same DATAMODL.
     """
 
     name: str
@@ -146,6 +158,7 @@ class ExposureType:
     filter_offset_keys: tuple[str, ...] = ()
     photom_cubes: bool = True
     member_roles: tuple[str, ...] = ("science",)
+    raw: str = "Ramp"
 
 
 @dataclass(frozen=True)
@@ -178,7 +191,7 @@ class Detector:
 
 
 def stage(
-    *,
+    *positional: Any,
     gives: Sequence[str] = (),
     status: str | None = None,
     suffix: str | None = None,
@@ -193,6 +206,10 @@ def stage(
     Parameters are those of :class:`Stage`. The function's name is the stage's name; its arguments must be names out of
     ``exposure`` or ``exposures``, ``members``, ``references``, ``params``, ``state`` and ``context``, without defaults.
     """
+    if positional:
+        raise PluginError(
+            "@api.stage takes keywords alone", cure="write @api.stage() above a function named like the stage"
+        )
 
     def mark(function: Callable) -> Callable:
         _check_arguments(function, role="stage")
@@ -207,8 +224,8 @@ def stage(
 
 
 def step(
-    *,
-    stage: str,
+    *positional: Any,
+    stage: str = "",
     name: str | None = None,
     where: Mapping[str, str | Sequence[str]] | None = None,
     references: Sequence[str] = (),
@@ -216,7 +233,7 @@ def step(
     members: Sequence[str] = (),
     state: Sequence[str] = (),
     calls: Sequence[str] = (),
-    products: Sequence[str] = (),
+    products: Sequence[str] | Mapping[str, str] = (),
     sets: Sequence[str] = (),
     chunk: str = "exposure",
     halo: int = 0,
@@ -245,8 +262,9 @@ def step(
         Names of the state that the step hands from one exposure to the next of the same detector in time order.
     calls : sequence of str, optional
         Stages that the step runs itself through ``context.run``.
-    products : sequence of str, optional
-        Side products that the step may save through ``context.save``.
+    products : sequence of str or mapping, optional
+        Side products that the step may save through ``context.save``; as a mapping, each with the name of the parameter
+        that switches it on, so that the plan can tell.
     sets : sequence of str, optional
         FITS keywords that the step writes.
     chunk : {"exposure", "integrations", "rows"}
@@ -263,15 +281,19 @@ def step(
         Asked while planning for a reason to skip, or None; takes ``meta``, ``params``, ``references`` and ``members`` by name,
         those that it wants.
     """
+    _require_stage("step", stage, positional)
+    switches = dict(products) if isinstance(products, Mapping) else {}
 
     def mark(function: Callable) -> Callable:
         _check_arguments(function, role="step")
+        _check_name(function)
         _check_chunk(function, chunk)
+        _check_params(function, params, switches)
         info = StepInfo(
             stage=stage, name=name or stage, function=function, where=normalise_where(where),
-            references=tuple(references), optional_references=tuple(optional_references), members=tuple(members),
-            state=tuple(state), calls=tuple(calls), products=tuple(products), sets=tuple(sets), chunk=chunk, halo=halo,
-            scratch=scratch, params=params, alternative=alternative, applies=applies,
+            references=_names(references), optional_references=_names(optional_references), members=_names(members),
+            state=_names(state), calls=_names(calls), products=_names(products), switches=switches, sets=_names(sets),
+            chunk=chunk, halo=halo, scratch=scratch, params=params, alternative=alternative, applies=applies,
         )  # fmt: skip
         setattr(function, STEP_MARK, info)
         return function
@@ -280,10 +302,11 @@ def step(
 
 
 def wrapper(
-    *, stage: str, name: str | None = None, where: Mapping[str, str | Sequence[str]] | None = None,
+    *positional: Any, stage: str = "", name: str | None = None, where: Mapping[str, str | Sequence[str]] | None = None,
     chunk: str = "exposure",
 ) -> Callable[[Callable], Callable]:  # fmt: skip
     """Mark a generator function that surrounds a stage: code before ``result = yield``, code after, return the result."""
+    _require_stage("wrapper", stage, positional)
 
     def mark(function: Callable) -> Callable:
         if not inspect.isgeneratorfunction(function):
@@ -291,6 +314,7 @@ def wrapper(
                 f"wrapper {function.__name__} does not yield", cure="write `result = yield` where the step runs"
             )
         _check_arguments(function, role="wrapper")
+        _check_name(function)
         _check_chunk(function, chunk)
         info = WrapperInfo(stage, name or function.__name__, function, normalise_where(where), chunk)
         setattr(function, WRAPPER_MARK, info)
@@ -317,9 +341,47 @@ def specificity(where: Mapping[str, Any]) -> tuple[int, int]:
     return int("EXP_TYPE" in where), len(where)
 
 
-def placed(declared: Stage, **changes: Any) -> Stage:
-    """Return a copy of a stage with other placement."""
-    return replace(declared, **changes)
+def where_text(where: Mapping[str, Any]) -> str:
+    """Write a ``where`` mapping for people: ``INSTRUME=NIRCAM, FILTER=F200W|F210M``."""
+    return ", ".join(f"{key}={'|'.join(values)}" for key, values in where.items()) or "any exposure"
+
+
+def _names(words: Iterable[str]) -> tuple[str, ...]:
+    """A tuple of names; a bare string is one name, not its letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
+
+
+def _require_stage(decorator: str, stage: str, positional: tuple[Any, ...]) -> None:
+    """Refuse a decorator without parentheses, or with the stage in the wrong place."""
+    if positional or not stage:
+        meant = positional[0] if positional and isinstance(positional[0], str) else "flat_field"
+        raise PluginError(
+            f"@api.{decorator} needs its stage by keyword", cure=f'write @api.{decorator}(stage="{meant}")'
+        )
+
+
+def _check_name(function: Callable) -> None:
+    """Refuse a function that hides an import of the same name: its body would call itself in place of the library."""
+    name = function.__name__
+    hidden = function.__globals__.get(name)
+    if hidden is not None and getattr(hidden, "__module__", None) != function.__module__:
+        raise PluginError(
+            f"the function {name} hides what was imported as {name}",
+            cure="rename the function; its name is free, stage= says what it implements",
+        )
+
+
+def _check_params(function: Callable, params: Any, switches: Mapping[str, str]) -> None:
+    """Refuse what is no declaration of parameters, wrong defaults, and switches that are no parameters."""
+    if not (isinstance(params, type) and issubclass(params, Params)):
+        raise PluginError(f"{function.__name__}: params={params!r}", cure="give a class derived from api.Params")
+    check_defaults(params)
+    for product, switch in switches.items():
+        if switch not in params.model_fields:
+            raise PluginError(
+                f"{function.__name__}: the product '{product}' is switched on by '{switch}', which is no parameter",
+                cure=f"declare it in {params.__name__}",
+            )
 
 
 def _check_arguments(function: Callable, *, role: str) -> None:

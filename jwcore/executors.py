@@ -42,8 +42,8 @@ EXECUTORS: dict[str, Callable[[int], Executor]] = {"serial": SerialExecutor, "pr
 """The executors that come with the program; plugins may add more."""
 
 
-def make_executor(name: str, workers: int, *, extra: dict[str, Callable[[int], Executor]] | None = None) -> Any:
-    """Start an executor by name.
+def find_executor(name: str, *, extra: dict[str, Callable[[int], Executor]] | None = None) -> Callable[[int], Any]:
+    """Find what starts an executor, by name.
 
     Raises
     ------
@@ -53,4 +53,4 @@ def make_executor(name: str, workers: int, *, extra: dict[str, Callable[[int], E
     known = {**EXECUTORS, **(extra or {})}
     if name not in known:
         raise UsageError(f"no executor '{name}'", where="--executor", cure=f"use one of {', '.join(sorted(known))}")
-    return known[name](workers)
+    return known[name]

@@ -97,13 +97,28 @@ def open_inputs(inputs: Any, *, recipe: str, to: str | None, plugins: Plugins) -
     UsageError
         For an unknown recipe, or nothing to work on.
     """
+    if to is not None and recipe != AUTO:
+        raise UsageError(f"--to {to} is for auto alone", cure=f"write auto in place of {recipe}")
     groups = _gather(inputs)
     if recipe == AUTO:
         return _auto_chain(groups, to=to, plugins=plugins)
     jobs = []
     for chosen, group in _per_recipe(groups, recipe, plugins):
+        _check_kind(chosen, group.science[0], plugins)
         jobs.append(_job(chosen, group))
     return jobs
+
+
+def _check_kind(recipe: Recipe, first: _Input, plugins: Plugins) -> None:
+    """Refuse ramps where images are wanted, and the reverse, as far as header and hook spec tell."""
+    stages = [plugins.stages[step.stage] for step in recipe.steps() if step.stage in plugins.stages]
+    wanted = next((kind for stage in stages if (kind := stage.takes)), None)
+    known = first.meta.model_type in ("Level1bModel", "RampModel", "ImageModel", "CubeModel")
+    if wanted is None or not known or (wanted == "Ramp") == (first.dimensions == 4):
+        return
+    raw = "a ramp, not yet fitted" if first.dimensions == 4 else "no ramp"
+    cure = "run detector1 first, or auto" if first.dimensions == 4 else "give the raw exposure (uncal), or run auto"
+    raise BadInput(f"{recipe.name} cannot take {first.source.label}, which is {raw}", cure=cure)
 
 
 def _gather(inputs: Any) -> list[_Group]:

@@ -107,7 +107,7 @@ class NodeRunner:
                 self._note_input(role, source, hasher)
             items = [self._item(source) for source in sources]
             if role == SCIENCE and not self.node.ensemble:
-                self.streams[role] = _loaded(items[0])
+                self.streams[role] = self._loaded(items[0])
                 continue
             cap = self.plan.options.max_memory
             exposures = models.ExposureSet(
@@ -130,6 +130,16 @@ class NodeRunner:
             return source.path
         made = self.upstream[source.node, source.stream]
         return made.path if isinstance(made, ProductRef) else made.copy()
+
+    def _loaded(self, item: Any) -> Any:
+        """Read a file, a raw one into the container of its exposure type."""
+        if not isinstance(item, (str, Path)):
+            return item
+        product = models.read(item)
+        traits = self.plugins.exposure_type(product.meta.keyword("EXP_TYPE"))
+        if isinstance(product, models.Ramp) and traits is not None and traits.raw != "Ramp":
+            return models.read(item, kind=getattr(models, traits.raw))
+        return product
 
     def _note_input(self, role: str, source: Source, hasher: ThreadPoolExecutor) -> None:
         made = self.upstream.get((source.node, source.stream)) if source.node else None
@@ -494,10 +504,6 @@ def _inherit(result: Any, product: Any) -> None:
                 key: hdu for key, hdu in product.hdus.items() if key[0] not in {a.hdu for a in made.declared().values()}
             }
             made.extras.update(product.extras)
-
-
-def _loaded(item: Any) -> Any:
-    return models.read(item) if isinstance(item, (str, Path)) else item
 
 
 def _first(product: Any) -> Any:

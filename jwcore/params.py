@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from jwcore.errors import UsageError
+from jwcore.errors import PluginError, UsageError
 
 DEFAULT_ORIGIN = "default"
 
@@ -36,7 +36,7 @@ def param(default: Any, doc: str, *, unit: str | None = None, **constraints: Any
 class Params(BaseModel):
     """Base of all step parameters: immutable, and no name outside the declaration is accepted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True)
 
     skip: bool = param(False, "Do not run this step")
     save_results: bool = param(False, "Write the result of this step")
@@ -89,6 +89,21 @@ def resolve(model: type[Params], *, label: str, layers: Iterable[Layer]) -> tupl
         raise _bad_value(error, model, label=label, origins=origins) from None
 
 
+def check_defaults(model: type[Params]) -> None:
+    """Refuse a declaration that does not allow its own defaults.
+
+    Raises
+    ------
+    PluginError
+        Names the parameter and what is wrong with its default.
+    """
+    try:
+        model()
+    except ValidationError as error:
+        bad = _bad_value(error, model, label=model.__name__, origins={})
+        raise PluginError(f"the default {bad.message}", cure="correct the default, or the limits") from None
+
+
 def from_text(value: Any, field: FieldInfo) -> Any:
     """Turn command-line text into what pydantic accepts: ``None``, and comma lists for sequences."""
     if not isinstance(value, str):
@@ -103,10 +118,14 @@ def from_text(value: Any, field: FieldInfo) -> Any:
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, where: str | None = None) -> UsageError:
     """Build the error for a mistyped name, with the nearest existing one as the cure."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    cure = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-    return UsageError(f"unknown name '{what}'", where=where, cure=cure)
+    return UsageError(f"unknown name '{what}'", where=where, cure=nearest(name, known))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Word the cure for a mistyped name: the nearest existing one, or all of them."""
+    spelled = {one.lower(): one for one in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
+    return f"did you mean '{spelled[near[0]]}'?" if near else f"known: {', '.join(spelled.values())}"
 
 
 def describe(model: type[Params]) -> list[dict[str, Any]]:

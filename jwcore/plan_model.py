@@ -11,7 +11,8 @@ from typing import Any
 
 from jwcore.plugins import Selection
 
-RUN, SKIP = "run", "skip"
+RUN, SKIP, REFUSED = "run", "skip", "refused"
+"""What is to happen with a step; a refused one keeps the plan from running."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Source:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step with everything that was decided about it."""
+    """One step with everything that was decided about it.
+
+    ``saves`` are the side products that it is going to write, ``may_save`` those that it decides about when it runs.
+    """
 
     label: str
     stage: str
@@ -63,6 +67,8 @@ class PlannedStep:
     references: Mapping[str, Any] = field(default_factory=dict)
     wrappers: tuple[str, ...] = ()
     calls: tuple[PlannedStep, ...] = ()
+    saves: tuple[str, ...] = ()
+    may_save: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
     chunk: str = "exposure"
     halo: int = 0
@@ -171,6 +177,7 @@ class Plan:
     context: str = ""
     problems: list[Problem] = field(default_factory=list)
     broken_plugins: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def node(self, name: str) -> Node:
         """Find a node by its id."""
@@ -198,6 +205,7 @@ class Plan:
             "options": asdict(self.options),
             "nodes": [_node_dict(node) for node in self.nodes],
             "problems": [asdict(problem) for problem in self.problems],
+            "remarks": self.remarks,
         }
 
     def __str__(self) -> str:

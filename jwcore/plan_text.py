@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
+from jwcore.plan_model import REFUSED, Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
 
 
 def plan_as_text(plan: Plan) -> str:
@@ -43,8 +43,12 @@ def _heading(node: Node) -> list[str]:
 
 def _node_lines(node: Node) -> list[str]:
     lines = [line for entry in node.entries for line in _entry_lines(entry, "  ")]
+    steps = [step for step in node.steps() if step.runs]
     saved = [suffix if isinstance(suffix, str) else "/".join(suffix.values()) for suffix in node.saves.values()]
-    lines.append(f"  saves: {', '.join(dict.fromkeys(saved))}")
+    saved += [name for step in steps for name in step.saves]
+    lines.append(f"  saves: {', '.join(dict.fromkeys(saved)) or 'nothing'}")
+    if perhaps := dict.fromkeys(f"{name} ({step.label})" for step in steps for name in step.may_save):
+        lines.append(f"  may also save: {', '.join(perhaps)}")
     return lines
 
 
@@ -69,6 +73,9 @@ def _entry_lines(entry: PlannedEntry, indent: str) -> Iterator[str]:
 
 
 def _step_lines(step: PlannedStep, indent: str) -> Iterator[str]:
+    if step.action == REFUSED:
+        yield f"{indent}! {step.label:<20} {step.reason}"
+        return
     if not step.runs:
         yield f"{indent}- {step.label:<20} skip: {step.reason}"
         return
@@ -85,7 +92,7 @@ def _step_lines(step: PlannedStep, indent: str) -> Iterator[str]:
 
 
 def _problems(plan: Plan) -> list[str]:
-    lines: list[str] = []
+    lines = [f"note: {remark}" for remark in plan.remarks]
     for name, error in plan.broken_plugins.items():
         lines.append(f"plugin {name} is broken and was left out: {error}")
     grouped: dict[tuple[Any, ...], list[str]] = {}

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from jwcore import models
-from jwcore.declare import Detector, ExposureType
+from jwcore.declare import Detector, ExposureType, StepInfo
 from jwcore.errors import JwcalError, PluginError, UsageError
+from jwcore.executors import find_executor
 from jwcore.inputs import Job, open_inputs
 from jwcore.params import Layer, Params, resolve, unknown_name
 from jwcore.plan_model import (
+    REFUSED,
     RUN,
     SKIP,
     Node,
@@ -32,6 +34,7 @@ from jwcore.plan_model import (
 from jwcore.plugins import Implementation, Plugins, Selection
 from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds
 from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
+from jwcore.remarks import remarks
 
 COMMAND_LINE = "command line"
 
@@ -111,10 +114,12 @@ def plan(
     """
     chosen = selection or Selection.parse(tuple(plugins), use=use)
     loaded = Plugins(chosen)
-    _check_uses(loaded)
+    _check_names(loaded, overrides=overrides or {}, executor=executor)
     layers = _user_layers(config, params, skip=skip, save=save)
     request = Request(layers, frozenset(skip), frozenset(save), start, to)
-    chain = chain_from_options(references=references, overrides=dict(overrides or {}))
+    chain = chain_from_options(
+        references=references, overrides=dict(overrides or {}), providers=loaded.named("jwcal_reference_providers")
+    )
     jobs_to_plan = open_inputs(inputs, recipe=recipe, to=to, plugins=loaded)
     nodes: list[Node] = []
     problems: list[Problem] = []
@@ -124,7 +129,9 @@ def plan(
         nodes.append(builder.build())
         metas[job.id] = job.meta
         problems += builder.problems
+    _check_steps(nodes, {"--from": [start] if start else [], "--skip": skip, "--save": save})
     _check_labels(nodes, layers, loaded)
+    _check_once(nodes)
     _link_state(nodes, metas)
     if not nodes:
         raise UsageError(
@@ -134,6 +141,7 @@ def plan(
         recipe=recipe, nodes=nodes, selection=chosen, context=getattr(chain, "context", "") or "", problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
         broken_plugins={p.name: p.error for p in loaded.broken()},
+        remarks=remarks(nodes, loaded, metas=metas.values(), overrides=overrides or {}),
     )  # fmt: skip
 
 
@@ -150,6 +158,7 @@ class NodeBuilder:
         self.detector: Detector | None = plugins.detector(job.meta.keyword("DETECTOR"))
         self.facts = _facts(job, self.exposure_type)
         self.started = request.start is None or request.start not in {s.label for s in job.recipe.steps()}
+        self.streams = {SCIENCE, *job.inputs}
         self._outcomes: dict[str, Any] = {}
         self._parameters: Mapping[str, str] | None = None
         self._pars = tuple(parameter_layers(chain, job.recipe.pars_class, job.recipe.steps(), self.parameters))
@@ -168,13 +177,28 @@ class NodeBuilder:
         own = Params()
         if recipe.name not in {step.label for step in recipe.steps()}:  # the recipe of a single step shares its name
             own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
-        entries = [planned for entry in recipe.entries if (planned := self._entry(entry, own)) is not None]
+        entries = []
+        for entry in recipe.entries:
+            if (planned := self._entry(entry, own)) is not None:
+                entries.append(planned)
+                self._follow(planned)
+        saves = {stream: suffix for stream, suffix in recipe.saves.items() if stream in self.streams}
         return Node(
             id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),
-            saves=dict(recipe.saves), ensemble=recipe.takes == "exposures", after=self.job.after,
+            saves=saves, ensemble=recipe.takes == "exposures", after=self.job.after,
             association=self.job.association, peak_bytes=_peak_bytes(self.job, entries),
             in_memory=getattr(own, "in_memory", True),
         )  # fmt: skip
+
+    def _follow(self, entry: PlannedEntry) -> None:
+        """Keep account of the streams that there will be, as the runner does when the entry runs."""
+        if isinstance(entry, PlannedForEach) and entry.source.runs:
+            self.streams.add(entry.gives)
+        elif isinstance(entry, PlannedStep) and entry.runs:
+            given = self.plugins.stages[entry.stage].gives
+            if given and SCIENCE in entry.on:
+                self.streams.discard(SCIENCE)
+            self.streams |= {*given, *([entry.gives] if entry.gives else [])}
 
     def _entry(self, entry: Entry, own: Any) -> PlannedEntry | None:
         if isinstance(entry, Save):
@@ -192,6 +216,9 @@ class NodeBuilder:
         if isinstance(entry, ForEach):
             source = self._step(Step(entry.source, on=(entry.on,)))
             return PlannedForEach(source, tuple(self._step(s) for s in entry.steps), entry.gives, entry.on)
+        if self.started and not self.streams & set(entry.on):
+            reason = f"nothing makes {' or '.join(entry.on)}"
+            return PlannedStep(entry.label, entry.stage, on=entry.on, action=SKIP, reason=reason, attempted=False)
         return self._step(entry)
 
     def _step(self, entry: Step) -> PlannedStep:
@@ -209,7 +236,7 @@ class NodeBuilder:
             implementation = self.plugins.resolve(entry.stage, self.job.meta)
         except PluginError as error:
             self._problem(entry.label, error)
-            return replace(bare, action=SKIP, reason=str(error))
+            return replace(bare, action=REFUSED, reason=str(error))
         if implementation is None:
             return self._unimplemented(bare, entry)
         return self._implemented(bare, entry, implementation)
@@ -231,7 +258,7 @@ class NodeBuilder:
         instrument = str(self.job.meta.keyword("INSTRUME")).lower()
         cure = f"install a plugin that implements {entry.stage} for {instrument}, or --skip {entry.label}"
         self.problems.append(Problem(self.job.id, entry.label, text, cure, PluginError.exit_code))
-        return replace(bare, action=SKIP, reason=text)
+        return replace(bare, action=REFUSED, reason=text)
 
     def _values(self, entry: Step) -> list[dict[str, Any]]:
         """Values of every layer above the recipe; what is set for a stage holds for all its labels that say nothing else."""
@@ -248,7 +275,10 @@ class NodeBuilder:
         layers += [
             Layer(h.origin, {entry.label: values}) for h, values in zip(higher, self._values(entry), strict=True)
         ]
-        values, origins = resolve(info.params, label=entry.label, layers=layers)
+        try:
+            values, origins = resolve(info.params, label=entry.label, layers=layers)
+        except UsageError as error:
+            raise self._owner_named(error, entry, implementation) from None
         planned = replace(
             bare, implementation=implementation.key, version=implementation.plugin.version,
             source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
@@ -264,7 +294,32 @@ class NodeBuilder:
             return replace(planned, references=references, action=SKIP, reason=reason)
         wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
         calls = tuple(self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in info.calls)
-        return replace(planned, references=references, wrappers=wrappers, calls=calls, action=RUN)
+        saves, may_save = self._side_products(info, values)
+        return replace(
+            planned, references=references, wrappers=wrappers, calls=calls, saves=saves, may_save=may_save, action=RUN
+        )
+
+    def _side_products(self, info: StepInfo, values: Params) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What a step writes besides its result: what is switched on, and what it decides about when it runs."""
+        stage = self.plugins.stages[info.stage]
+        saves = [product for product, switch in info.switches.items() if getattr(values, switch)]
+        if values.save_results:
+            saves += stage.gives or (values.suffix or stage.suffix,)
+        return tuple(saves), tuple(product for product in info.products if product not in info.switches)
+
+    def _owner_named(self, error: UsageError, entry: Step, chosen: Implementation) -> UsageError:
+        """Say whose parameter it is, when a mistyped one belongs to an implementation that was not chosen."""
+        self.plugins.load_rest()
+        given = {name for values in self._values(entry) for name in values} - set(chosen.info.params.model_fields)
+        for other in self.plugins.implementations(entry.stage):
+            if mine := given & set(other.info.params.model_fields):
+                return UsageError(
+                    f"{entry.label}.{min(mine)} is a parameter of {other.key}, but {chosen.key} runs",
+                    where=error.where, cure=f"choose it with --use {entry.stage}={other.key}",
+                )  # fmt: skip
+        if given and error.cure:
+            error.cure += "; if it is a plugin's, name that with -p"
+        return error
 
     def _asked(self, applies: Callable[..., str | None], **offered: Any) -> str | None:
         """Ask an implementation whether it applies, with the arguments that it wants."""
@@ -350,10 +405,34 @@ def read_config(path: str | Path) -> dict[str, dict[str, Any]]:
     return content
 
 
-def _check_uses(plugins: Plugins) -> None:
+def _check_names(plugins: Plugins, *, overrides: Iterable[str], executor: str) -> None:
+    """Refuse stages, reference types and executors that do not exist."""
     for stage in plugins.selection.use:
         if stage not in plugins.stages:
             raise unknown_name(stage, stage, plugins.stages, where="--use")
+    infos = [one.info for stage in plugins.stages for one in plugins.implementations(stage)]
+    kinds = {kind for info in infos for kind in (*info.references, *info.optional_references)}
+    for kind in overrides:
+        if kind.lower() not in kinds and not kind.lower().startswith("pars-"):
+            raise unknown_name(kind, kind, kinds, where="--override")
+    find_executor(executor, extra=plugins.named("jwcal_executors"))
+
+
+def _check_steps(nodes: Sequence[Node], given: Mapping[str, Iterable[str]]) -> None:
+    """Refuse options that name no step of the plan."""
+    known = {name for node in nodes for step in node.steps() for name in (step.label, step.stage)}
+    for option, names in given.items():
+        for name in names:
+            if name not in known:
+                raise unknown_name(name, name, known, where=option)
+
+
+def _check_once(nodes: Sequence[Node]) -> None:
+    """Refuse inputs from which the same product would be made twice."""
+    ids = [node.id for node in nodes]
+    twice = [name for name in ids if ids.count(name) > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} would run twice", cure="give each exposure once")
 
 
 def _check_labels(nodes: Sequence[Node], layers: Sequence[Layer], plugins: Plugins) -> None:
@@ -364,7 +443,23 @@ def _check_labels(nodes: Sequence[Node], layers: Sequence[Layer], plugins: Plugi
     for layer in layers:
         for label in layer.values:
             if label not in known and not (label in elsewhere and layer.origin != COMMAND_LINE):
-                raise unknown_name(label, label, known, where=layer.origin)
+                raise _unknown_label(label, known, plugins, where=layer.origin)
+
+
+def _unknown_label(label: str, known: Iterable[str], plugins: Plugins, *, where: str) -> UsageError:
+    """Build the error for a label that no recipe of the plan has: often a plugin's name, or a stage of an unnamed one."""
+    error = unknown_name(label, label, known, where=where)
+    plugins.load_rest()
+    if label in plugins.plugins:
+        stages = sorted({one.info.stage for one in plugins.brought_by(plugins.plugins[label])})
+        error.cure = f"{label} is a plugin; parameters are set by stage: {', '.join(stages) or 'it has none'}"
+    elif label in plugins.stages:
+        owner = plugins.owner(plugins.stages[label])
+        inert = owner is not None and not owner.active
+        error.cure = f"name its plugin: -p {owner.name}" if owner and inert else "no recipe of this plan has this step"
+    elif Path(f"{label}.py").is_file():
+        error.cure = f"if it comes with a plugin, name that: -p {label}.py"
+    return error
 
 
 def _link_state(nodes: list[Node], metas: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import os
 import re
-import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,13 +35,13 @@ from jwcore.declare import (
     WrapperInfo,
     matches,
     specificity,
+    where_text,
 )  # fmt: skip
 from jwcore.distributions import FIRST_PARTY, GROUP
-from jwcore.errors import JwcalError, PluginError, UsageError
-from jwcore.params import unknown_name
+from jwcore.errors import PluginError, UsageError
+from jwcore.params import nearest, unknown_name
+from jwcore.plugin_modules import check_api, check_stage, marked, module_from_source, one_line, read_source
 from jwcore.recipes import Recipe
-
-API_VERSION = "1.0"
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,16 @@ class Selection:
 
     @classmethod
     def parse(cls, plugins: tuple[str, ...] = (), *, use: Mapping[str, str] | None = None) -> Selection:
-        """Build a selection from ``-p`` words (``no:x`` blocks), ``--use`` pairs and the environment."""
-        named = tuple(p for p in plugins if not p.startswith("no:"))
-        files = {name: _read_source(name) for name in named if name.endswith(".py")}
+        """Build a selection from ``-p`` words (``no:x`` blocks), ``--use`` pairs and the environment.
+
+        A ``.py`` file after ``--use`` is named as if it stood after ``-p``, too.
+        """
+        chosen = {stage: Path(word).stem if word.endswith(".py") else word for stage, word in (use or {}).items()}
+        files_used = [word for word in (use or {}).values() if word.endswith(".py")]
+        named = tuple(dict.fromkeys(p for p in (*plugins, *files_used) if not p.startswith("no:")))
+        files = {name: read_source(name) for name in named if name.endswith(".py")}
         only = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("JWCAL_PLUGINS", ""))))
-        return cls(named, frozenset(p[3:] for p in plugins if p.startswith("no:")), dict(use or {}), only, files)
+        return cls(named, frozenset(p[3:] for p in plugins if p.startswith("no:")), chosen, only, files)
 
 
 @dataclass
@@ -95,6 +100,12 @@ class Plugin:
     def active(self) -> bool:
         """Whether the plugin acts without being the only one that applies."""
         return self.first_party or self.named
+
+    @property
+    def hooks(self) -> set[str]:
+        """Names of the framework hooks that the plugin implements."""
+        content = vars(self.module) if self.module else {}
+        return {name for name, value in content.items() if name.startswith("jwcal_") and callable(value)}
 
 
 @dataclass(frozen=True)
@@ -188,6 +199,8 @@ class Plugins:
 
     def _load_active(self) -> None:
         wanted = set(self.selection.named)
+        for name in sorted(self.selection.only - {entry.name for entry in entry_points()}):
+            raise unknown_name(name, name, [entry.name for entry in entry_points()], where="JWCAL_PLUGINS")
         for entry in entry_points():
             first_party = _distribution(entry) in FIRST_PARTY
             if entry.name in self.selection.blocked or (self.selection.only and entry.name not in self.selection.only):
@@ -197,6 +210,10 @@ class Plugins:
         for name in self.selection.named:
             if name not in self.plugins and name not in self.selection.blocked:
                 self._load_named(name)
+        for plugin in self.plugins.values():
+            if plugin.named and plugin.error:
+                cure = None if "—" in plugin.error else "mend the plugin, or leave it out"
+                raise PluginError(f"plugin {plugin.name} {plugin.version} is broken: {plugin.error}", cure=cure)
 
     def load_rest(self) -> None:
         """Load the installed third-party plugins that nobody named, for the stages where nothing else applies."""
@@ -215,20 +232,15 @@ class Plugins:
 
     def _load_named(self, name: str) -> None:
         if name.endswith(".py"):
-            source = self.selection.files.get(name) or _read_source(name)
+            source = self.selection.files.get(name) or read_source(name)
             digest = hashlib.sha256(source.encode()).hexdigest()
             plugin = Plugin(Path(name).stem, version=digest[:12], named=True, source_hash=digest, source=source)
-            self._load(plugin, lambda: _module_from_source(name, source, digest))
-        elif importlib.util.find_spec(name.split(".", maxsplit=1)[0]):
+            self._load(plugin, lambda: module_from_source(name, source, digest))
+        elif (package := name.split(".", maxsplit=1)[0]).isidentifier() and importlib.util.find_spec(package):
             plugin = Plugin(name.rsplit(".", 1)[-1], distribution=name, named=True)
             self._load(plugin, lambda: importlib.import_module(name))
         else:
-            known = sorted(e.name for e in entry_points())
-            raise UsageError(
-                f"no plugin named '{name}'", cure=f"installed: {', '.join(known)}; or give a module or a .py file"
-            )
-        if self.plugins and (error := self.plugins[plugin.name].error):
-            raise PluginError(f"plugin {plugin.name} {plugin.version} is broken: {error}", cure="mend or leave out -p")
+            raise _no_such_plugin(name)
 
     def _load(self, plugin: Plugin, importer: Callable[[], types.ModuleType]) -> None:
         """Import and register one plugin; whatever goes wrong is recorded with it and stops nobody else."""
@@ -236,16 +248,16 @@ class Plugins:
             other = self.plugins[plugin.name]
             raise PluginError(
                 f"two plugins are called '{plugin.name}' ({other.distribution or 'file'}, {plugin.distribution or 'file'})",
-                cure=f"rename one, or block it with -p no:{plugin.name}",
+                cure="rename the file" if plugin.source else f"rename one, or block it with -p no:{plugin.name}",
             )
         self.plugins[plugin.name] = plugin
         registered: list[str] = []
         try:
             plugin.module = importer()
-            _check_api(plugin.module)
+            check_api(plugin.module)
             self._register(plugin, registered)
         except Exception as error:
-            plugin.error = _one_line(error)
+            plugin.error = one_line(error, plugin=plugin.name)
             for name in registered:
                 self._hooks.unregister(name=name)
             self._forget(plugin)
@@ -257,15 +269,14 @@ class Plugins:
         for declared in self._add_stages(module):
             anchor = declared.after or declared.before or declared.instead_of
             if anchor is not None and anchor not in self.stages:
-                error = unknown_name(anchor, anchor, self.stages)
-                raise PluginError(f"stage {declared.name} goes beside the unknown stage '{anchor}'", cure=error.cure)
-        self._hooks.register(_FrameworkHooks(module), name=plugin.name)
+                raise PluginError(
+                    f"stage {declared.name} goes beside the unknown stage '{anchor}'", cure=nearest(anchor, self.stages)
+                )
+        self._hooks.register(_FrameworkHooks(plugin), name=plugin.name)
         registered.append(plugin.name)
-        for attribute, function in _marked(module):
+        for attribute, function in marked(module):
             info = getattr(function, STEP_MARK, None) or getattr(function, WRAPPER_MARK)
-            if info.stage not in self.stages:
-                raise _unknown_stage(info, attribute, self.stages)
-            _check_offered(attribute, function, self.stages[info.stage])
+            check_stage(attribute, function, info.stage, stages=self.stages)
             key = f"{plugin.name}:{info.name}"
             if self._hooks.has_plugin(key):
                 raise PluginError(f"{attribute}: the name '{key}' is taken", cure="give @step(name=...) another name")
@@ -275,15 +286,22 @@ class Plugins:
                 self._implementations.setdefault(info.stage, []).append(Implementation(plugin, info))
             else:
                 self._wrappers.setdefault(info.stage, []).append(Wrapping(plugin, info))
+        if plugin.named and len(registered) == 1 and not plugin.hooks and not self._stages_of(module):
+            raise PluginError(
+                f"{module.__name__ if not plugin.source else 'the file'} brings no step, wrapper, stage or hook",
+                cure='decorate a function with @api.step(stage="..."), or check the name',
+            )
+
+    def _stages_of(self, module: types.ModuleType) -> list[str]:
+        return [name for name, stage in self.stages.items() if stage.function.__module__ == module.__name__]
 
     def _forget(self, plugin: Plugin) -> None:
         self._implementations = {
             s: [i for i in found if i.plugin is not plugin] for s, found in self._implementations.items()
         }
         self._wrappers = {s: [w for w in found if w.plugin is not plugin] for s, found in self._wrappers.items()}
-        if plugin.module is not None:
-            own = plugin.module.__name__
-            self.stages = {n: s for n, s in self.stages.items() if s.function.__module__ != own}
+        for name in self._stages_of(plugin.module) if plugin.module is not None else ():
+            del self.stages[name]
 
     # ---------------------------------------------------------------- choosing
     def implementations(self, stage: str) -> list[Implementation]:
@@ -331,20 +349,35 @@ class Plugins:
             known = {i.key: i for i in self.implementations(stage)}
         named = [i for i in known.values() if _is_called(i, wanted)]
         if not named:
-            raise unknown_name(f"--use {stage}={wanted}", wanted, known or ["nothing implements this stage"])
+            cure = nearest(wanted, known) if known else "nothing implements this stage"
+            raise UsageError(f"no '{wanted}' implements {stage}", where=f"--use {stage}={wanted}", cure=cure)
         fitting = [i for i in named if matches(i.info.where, meta)]
         if not fitting:
             raise UsageError(
                 f"{wanted} does not apply to this exposure",
                 where=f"--use {stage}",
-                cure=f"its where: {dict(named[0].info.where)}",
+                cure=f"it is for {where_text(named[0].info.where)}",
             )
         ranked = sorted(fitting, key=lambda i: (i.info.name == stage, *specificity(i.info.where)), reverse=True)
         return ranked[0]
 
-    def wrappers(self, stage: str, meta: Any) -> list[Wrapping]:
-        """Wrappers of active plugins that surround a stage for an exposure."""
-        return [w for w in self._wrappers.get(stage, ()) if w.plugin.active and matches(w.info.where, meta)]
+    def eligible(self, stage: str) -> list[Implementation]:
+        """Implementations that may be chosen for some exposure: used, or of named third parties, or acting unnamed."""
+        found = self.implementations(stage)
+        if wanted := self.selection.use.get(stage):
+            return [i for i in found if _is_called(i, wanted)]
+        ordinary = [i for i in found if i.plugin.active and not i.info.alternative]
+        return [i for i in ordinary if i.plugin.named and not i.plugin.first_party] or ordinary
+
+    def brought_by(self, plugin: Plugin) -> list[Implementation | Wrapping]:
+        """All steps and wrappers of one plugin."""
+        known: list[Any] = [one for found in (self._implementations, self._wrappers) for s in found for one in found[s]]
+        return [one for one in known if one.plugin is plugin]
+
+    def wrappers(self, stage: str, meta: Any | None = None) -> list[Wrapping]:
+        """Wrappers of active plugins that surround a stage, for an exposure or for any."""
+        active = [w for w in self._wrappers.get(stage, ()) if w.plugin.active]
+        return [w for w in active if meta is None or matches(w.info.where, meta)]
 
     def implementation(self, stage: str, key: str) -> Implementation:
         """Look an implementation up by its ``plugin:name``."""
@@ -363,6 +396,24 @@ class Plugins:
         others = [plugin for name, plugin in self._hooks.list_name_plugin() if plugin is not None and name not in keep]
         caller = self._hooks.subset_hook_caller(stage, others)
         return caller(**{name: arguments[name] for name in self.stages[stage].arguments})
+
+    def blame(self, error: BaseException, stage: str, keys: tuple[str, ...]) -> tuple[str, str]:
+        """Find out in whose code an exception came up: the step's (the first key) or one of its wrappers'.
+
+        Returns
+        -------
+        key, place : str
+            The culprit as ``plugin:name``, and ``file:line`` of the last place in its file; empty when unknown.
+        """
+        known: list[Any] = [*self.implementations(stage), *self.wrappers(stage)]
+        codes = {inspect.unwrap(one.info.function).__code__: one.key for one in known if one.key in keys}
+        frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        own = [number for number, (code, _) in enumerate(frames) if code in codes]
+        if not own:
+            return " or ".join(keys), ""
+        culprit = frames[own[-1]][0]
+        line = [line for code, line in frames[own[-1] :] if code.co_filename == culprit.co_filename][-1]
+        return codes[culprit], f"{Path(culprit.co_filename).name}:{line}"
 
     # ---------------------------------------------------------------- what plugins know
     def recipe(self, name: str, meta: Any | None = None) -> Recipe:
@@ -384,17 +435,15 @@ class Plugins:
     def _with_own_stages(self, recipe: Recipe) -> Recipe:
         for declared in self.stages.values():
             if declared.after or declared.before or declared.instead_of:
-                owner = next(
-                    (
-                        p
-                        for p in self.plugins.values()
-                        if p.module and p.module.__name__ == declared.function.__module__
-                    ),
-                    None,
-                )
+                owner = self.owner(declared)
                 if owner is None or owner.active:
                     recipe = recipe.with_stage(declared)
         return recipe
+
+    def owner(self, stage: Stage) -> Plugin | None:
+        """Find the plugin that brought a stage; None for the stages of the contract."""
+        home = stage.function.__module__
+        return next((p for p in self.plugins.values() if p.module and p.module.__name__ == home), None)
 
     def recipes(self) -> list[Recipe]:
         """All recipes of all active plugins."""
@@ -443,10 +492,9 @@ class _Holder:
 class _FrameworkHooks:
     """Shows pluggy only the ``jwcal_*`` hooks of a module, not its steps."""
 
-    def __init__(self, module: types.ModuleType):
-        for name, value in vars(module).items():
-            if name.startswith("jwcal_") and callable(value):
-                setattr(self, name, value)
+    def __init__(self, plugin: Plugin):
+        for name in plugin.hooks:
+            setattr(self, name, getattr(plugin.module, name))
 
 
 def entry_points() -> list[metadata.EntryPoint]:
@@ -459,62 +507,17 @@ def _distribution(entry: metadata.EntryPoint) -> str:
     return entry.dist.name.lower().replace("_", "-") if entry.dist else ""
 
 
-def _marked(module: types.ModuleType) -> list[tuple[str, Callable]]:
-    """Steps and wrappers of a plugin: those in the module itself and in what it lists in ``STEPS``."""
-    listed = [*vars(module).values(), *getattr(module, "STEPS", ())]
-    functions = {id(f): f for f in listed if hasattr(f, STEP_MARK) or hasattr(f, WRAPPER_MARK)}
-    return [(function.__name__, function) for function in functions.values()]
-
-
 def _is_called(implementation: Implementation, wanted: str) -> bool:
     return wanted in (implementation.key, implementation.plugin.name)
 
 
-def _check_offered(attribute: str, function: Callable, stage: Stage) -> None:
-    """Refuse a step or wrapper that asks for an argument that its stage does not offer."""
-    for name in inspect.signature(function).parameters:
-        if name not in stage.arguments:
-            offered = ", ".join(stage.arguments)
-            raise PluginError(
-                f"{attribute} asks for the argument '{name}', which {stage.name} does not offer",
-                cure=f"it offers {offered}",
-            )
-
-
-def _unknown_stage(info: StepInfo | WrapperInfo, attribute: str, stages: Mapping[str, Stage]) -> JwcalError:
-    error = unknown_name(info.stage, info.stage, stages)
-    return PluginError(f"{attribute} implements an unknown stage '{info.stage}'", cure=error.cure)
-
-
-def _check_api(module: types.ModuleType) -> None:
-    """Refuse a plugin that was written for another major version of the plugin interface."""
-    wanted = str(getattr(module, "JWCAL_API", API_VERSION))
-    major, minor = (int(part) for part in (*wanted.split("."), "0")[:2])
-    own_major, own_minor = (int(part) for part in API_VERSION.split("."))
-    if major != own_major or minor > own_minor:
-        raise PluginError(
-            f"written for plugin interface {wanted}, this is {API_VERSION}",
-            cure="update the plugin" if (major, minor) < (own_major, own_minor) else "update jwcal",
+def _no_such_plugin(name: str) -> UsageError:
+    """Build the error for an unknown ``-p``, with the spelling that was meant, as far as one can guess."""
+    if Path(f"{name}.py").is_file():
+        return UsageError(f"no plugin named '{name}'", cure=f"a file needs its ending: {name}.py")
+    if name and Path(name).is_dir():
+        return UsageError(
+            f"{name} is a folder", cure="install the package and give the plugin's name, or give a .py file"
         )
-
-
-def _read_source(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read plugin file {path}: {error.strerror}", cure="check the path after -p") from None
-
-
-def _module_from_source(path: str, source: str, digest: str) -> types.ModuleType:
-    module = types.ModuleType(f"jwcal_file_{re.sub(r'[^0-9A-Za-z_]', '_', Path(path).stem)}_{digest[:8]}")
-    module.__file__ = str(Path(path).resolve())
-    sys.modules[module.__name__] = module  # dataclasses and pydantic look their module up by name
-    exec(compile(source, path, "exec"), module.__dict__)
-    return module
-
-
-def _one_line(error: BaseException) -> str:
-    text = str(error).replace("\n", " ")
-    frame = inspect.getinnerframes(error.__traceback__)[-1] if error.__traceback__ else None
-    place = f" ({Path(frame.filename).name}:{frame.lineno})" if frame and not isinstance(error, JwcalError) else ""
-    return text if isinstance(error, JwcalError) else f"{type(error).__name__}: {text}{place}"
+    cure = nearest(name, [entry.name for entry in entry_points()]).replace("known:", "installed:")
+    return UsageError(f"no plugin named '{name}'", cure=f"{cure}; or give a module or a .py file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jwcore import models, provenance
 from jwcore.errors import BadInput, UsageError
 from jwcore.plan_model import Plan
 from jwcore.planner import plan
-from jwcore.plugins import Selection
+from jwcore.plugins import Selection, entry_points
 
 SKIPPED_BY_THE_USER = ("by request", "skip is set by command line")
 """Reasons of a skip that nothing but the user's words explains."""
@@ -47,6 +48,7 @@ def replay(
     if not runs:
         raise BadInput("no record of jwcal in this file", where=str(product), cure="give a product that jwcal made")
     run, settings = runs[-1]
+    _check_installed(settings["plugins"])
     inputs = _inputs(run, input_dir)
     planned = plan(
         inputs, run["recipe"], params=_params(settings), selection=_selection(settings), references=references,
@@ -100,15 +102,32 @@ def _selection(settings: dict[str, Any]) -> Selection:
     return replace(base, files=files)
 
 
+def _check_installed(plugins: dict[str, Any]) -> None:
+    """Refuse, before planning, to go on without a plugin that took part."""
+    installed = {entry.name for entry in entry_points()}
+    for name, plugin in plugins.items():
+        home = plugin["distribution"]
+        if name in installed or plugin.get("source") or find_spec(home.split(".")[0] or name):
+            continue
+        raise UsageError(
+            f"plugin {name} {plugin['version']}, with which the product was made, is not installed",
+            cure=_install(plugin) if plugin["version"] else f"make the module {home} importable",
+        )
+
+
+def _install(plugin: dict[str, Any]) -> str:
+    return f"pip install {plugin['distribution']}=={plugin['version']}"
+
+
 def _check_versions(planned: Plan, settings: dict[str, Any]) -> None:
-    recorded = {name: plugin["version"] for name, plugin in settings["plugins"].items()}
+    recorded = settings["plugins"]
     for node in planned.nodes:
         for step in node.steps():
             name = step.implementation.split(":")[0]
-            if name in recorded and step.version != recorded[name]:
+            if name in recorded and step.version != recorded[name]["version"]:
                 raise UsageError(
-                    f"plugin {name} is {step.version} now, the product was made with {recorded[name]}",
-                    cure=f"install version {recorded[name]}",
+                    f"plugin {name} is {step.version} now, the product was made with {recorded[name]['version']}",
+                    cure=_install(recorded[name]),
                 )
 
 

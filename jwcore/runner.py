@@ -14,13 +14,14 @@ from typing import Any
 
 from jwcore import models, provenance
 from jwcore.errors import JwcalError, MissingReference, PluginError, RunFailed, UsageError
-from jwcore.executors import make_executor
+from jwcore.executors import find_executor
 from jwcore.node_runner import NodeOutcome, NodeRunner, ProductRef
 from jwcore.plan_model import Node, Plan, Source
 from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE
 
 log = logging.getLogger("jwcal")
+SHOWN_PROBLEMS = 5
 
 
 @dataclass
@@ -83,9 +84,11 @@ def run_plan(plan: Plan, *, progress: Callable | None = None) -> Result:
         When a step failed; what other nodes have finished stays on disk.
     """
     refuse_problems(plan)
+    for remark in plan.remarks:
+        log.warning("note: %s", remark)
     plugins = Plugins(plan.selection)
     threads = max(1, (os.cpu_count() or 1) // max(1, plan.options.jobs))
-    executor = make_executor(plan.options.executor, plan.options.jobs, extra=plugins.named("jwcal_executors"))
+    executor = find_executor(plan.options.executor, extra=plugins.named("jwcal_executors"))(plan.options.jobs)
     if plan.options.output_dir is not None:
         _make_folder(plan.options.output_dir)
     result = Result(plan)
@@ -107,8 +110,9 @@ def refuse_problems(plan: Plan) -> None:
         return
     worst = max(plan.problems, key=lambda problem: problem.exit_code)
     kind = {3: MissingReference, 5: PluginError}.get(worst.exit_code, UsageError)
-    texts = dict.fromkeys(f"{problem.label}: {problem.text}" for problem in plan.problems)
-    raise kind("; ".join(texts), cure=worst.cure)
+    texts = list(dict.fromkeys(f"{problem.label}: {problem.text}" for problem in plan.problems))
+    more = f"; and {len(texts) - SHOWN_PROBLEMS} more, which the plan lists" if len(texts) > SHOWN_PROBLEMS else ""
+    raise kind("; ".join(texts[:SHOWN_PROBLEMS]) + more, cure=worst.cure)
 
 
 def _run_nodes(plan: Plan, executor: Any, work: _Work, result: Result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from jwcore.params import Params, param
 from jwcore.recipes import Recipe, Save, Step
@@ -49,6 +50,32 @@ NEAR_INFRARED_STAGES = (
     "group_scale", "dq_init", "saturation", "ipc", "superbias", "refpix", "linearity", "dark_current",
 )  # fmt: skip
 """Stage-1 stages of the near-infrared detectors, up to the dark current."""
+
+
+def dark(*stages: str, where: Mapping[str, str]) -> Recipe:
+    """Make the recipe that brings dark exposures to the corrected ramps of which dark references are made."""
+    return Recipe(
+        "dark",
+        entries=tuple(Step(stage) for stage in stages),
+        saves={"science": "dark"},
+        where=where,
+        aliases=("calwebb_dark",),
+        makes="dark",
+        pars_class="DarkPipeline",
+    )
+
+
+def guider(*, where: Mapping[str, Any]) -> Recipe:
+    """Make the recipe of guiding exposures."""
+    return Recipe(
+        "guider",
+        entries=(Step("dq_init"), Step("guider_cds"), Step("flat_field")),
+        saves={"science": "cal"},
+        where=where,
+        aliases=("calwebb_guider",),
+        makes="cal",
+        pars_class="GuiderPipeline",
+    )
 
 
 def image2(*, where: Mapping[str, str]) -> Recipe:

@@ -88,11 +88,16 @@ def main(arguments: list[str] | None = None) -> None:
         click.secho("error: ", fg="red", nl=False, err=True)
         click.echo(str(error), err=True)
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; finished products are complete, nothing half-written is left", err=True)
-        code = 1
     except BrokenPipeError:
         sys.stderr.close()
+        code = 1
+    except OSError as error:
+        click.secho("error: ", fg="red", nl=False, err=True)
+        place = f" [{error.filename}]" if error.filename else ""
+        click.echo(f"{error.strerror or error}{place} — check path, permissions and free space", err=True)
+        code = 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; finished products are complete, nothing half-written is left", err=True)
         code = 1
     leave(code)
 

@@ -27,12 +27,17 @@ def from_list(
     """Write an association of FILES."""
     from jwcore import associations
     from jwcore.associations import lists
+    from jwcore.errors import BadInput
 
+    missing = [name for name in (*files, *background) if not Path(name).is_file()]
+    if missing:
+        raise BadInput(f"there is no file {missing[0]}", cure="check the path")
     items: list[Any] = [*files, *((name, "background") for name in background)]
     rule = lists.LEVEL3 if level == "3" else lists.LEVEL2
     made = associations.from_list(items, rule=rule, product_name=product_name)
     path = associations.write_association(made, Path(output))
-    click.echo(f"{path}: {sum(len(product.members) for product in made.products)} members")
+    number = sum(len(product.members) for product in made.products)
+    click.echo(f"{path}: {number} member{'s' * (number != 1)}")
 
 
 @command.command("show")

@@ -103,6 +103,6 @@ def _compile() -> None:
     click.echo("compiling ...")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="jwcal-") as folder:
-        made = simulate(Path(folder), n_dithers=2, subarray="SUB64P", ngroups=10)
+        made = simulate(Path(folder), n_dithers=2, subarray="SUB160", ngroups=10)
         plan(made.uncals, "auto", output_dir=folder).run()
     click.echo(f"compiled in {time.perf_counter() - started:.0f} s")

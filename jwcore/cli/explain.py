@@ -10,7 +10,7 @@ import click
 
 
 @click.command("explain")
-@click.argument("product", type=click.Path())
+@click.argument("product", type=click.Path(dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
 def command(product: str, *, as_json: bool) -> None:
     """Tell how PRODUCT was made: code, parameters that differ from the defaults, references, figures, inputs."""

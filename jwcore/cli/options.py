@@ -25,7 +25,7 @@ def plan_options(function: Callable) -> Callable:
         click.option("--save", multiple=True, metavar="STEP", help="Write the result of a step."),
         click.option("--from", "start", metavar="STEP", help="Start at this step; what comes before is done."),
         click.option("--to", metavar="PRODUCT", help="Where auto stops: rate, cal, i2d ..."),
-        click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin; no:X blocks."),
+        click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin or file; no:X blocks."),
         click.option("--use", multiple=True, metavar="STAGE=PLUGIN", help="Choose an implementation."),
         click.option("--references", metavar="DIR|crds|none", help="Where references come from (default crds)."),
         click.option("--override", "overrides", multiple=True, metavar="TYPE=FILE", help="Use this reference file."),
@@ -68,7 +68,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, dict[str, str]]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         label, dot, parameter = name.rpartition(".")
-        if not equals or not dot:
+        if not (equals and dot and label.strip() and parameter.strip()):
             raise UsageError(f"cannot read '{setting}'", where="-s", cure="write -s step.param=value")
         found.setdefault(label.strip(), {})[parameter.strip()] = value.strip()
     return found

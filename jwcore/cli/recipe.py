@@ -10,6 +10,7 @@ import click
 @click.option("--for", "exp_type", metavar="EXP_TYPE", help="Show the recipe of this exposure type.")
 def command(name: str | None, *, exp_type: str | None) -> None:
     """List the recipes, or show the steps of one with their conditions."""
+    from jwcore.declare import where_text
     from jwcore.models import Meta
     from jwcore.params import unknown_name
     from jwcore.plugins import Plugins
@@ -17,8 +18,7 @@ def command(name: str | None, *, exp_type: str | None) -> None:
     loaded = Plugins()
     if name is None:
         for recipe in loaded.recipes():
-            where = ", ".join(f"{key}={'|'.join(values)}" for key, values in recipe.where.items())
-            click.echo(f"{recipe.name:<12} {where}")
+            click.echo(f"{recipe.name:<12} {where_text(recipe.where)}")
         return
     meta = None
     if exp_type is not None:
@@ -32,4 +32,4 @@ def command(name: str | None, *, exp_type: str | None) -> None:
         conditions = [f"{k} = {v}" for k, v in step.when.items()] + [f"{k} is not {v}" for k, v in step.unless.items()]
         on = "" if step.on == ("science",) else f" on {', '.join(step.on)}"
         when = f"  when {', '.join(conditions)}" if conditions else ""
-        click.echo(f"{step.label:<22}{on}{when}")
+        click.echo(f"{step.label:<22}{on}{when}".rstrip())

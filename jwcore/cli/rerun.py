@@ -6,7 +6,7 @@ import click
 
 
 @click.command("rerun")
-@click.argument("product", type=click.Path())
+@click.argument("product", type=click.Path(dir_okay=False))
 @click.option("-o", "--output-dir", metavar="DIR", default=".", show_default=True, help="Folder for the new product.")
 @click.option("--input-dir", metavar="DIR", help="Where the inputs are now (default: where they were).")
 @click.option("--references", metavar="DIR|crds|none", help="Where references come from (default: the same files).")

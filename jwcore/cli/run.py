@@ -46,6 +46,7 @@ def _summary(planned: Any) -> str:
 def _report(result: Any, seconds: float) -> None:
     for path in result.paths():
         click.echo(f"  {path}")
+    number = len(result.paths())
     reused = sum(outcome.reused for outcome in result.outcomes.values())
     kept = f", {reused} up to date" if reused else ""
-    click.echo(f"done in {seconds:.1f} s: {len(result.paths())} products{kept}")
+    click.echo(f"done in {seconds:.1f} s: {number} product{'s' * (number != 1)}{kept}")

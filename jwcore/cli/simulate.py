@@ -38,11 +38,11 @@ def command(
     for name in off:
         if name not in known:
             raise unknown_name(name, name, known, where="--without")
-    chosen: dict[str, Any] = {"detectors": detectors} if detectors else {}
+    chosen: dict[str, Any] = {"detectors": tuple(name.upper() for name in detectors)} if detectors else {}
     try:
         made = simulate(
-            output_dir, n_dithers=dithers, filter=filter_name, readpatt=readpatt, ngroups=ngroups, nints=nints,
-            **chosen, subarray=subarray, seed=seed, pointing_error_mas=pointing_error,
+            output_dir, n_dithers=dithers, filter=filter_name.upper(), readpatt=readpatt.upper(), ngroups=ngroups, nints=nints,
+            **chosen, subarray=subarray.upper(), seed=seed, pointing_error_mas=pointing_error,
             effects=replace(Effects(), **dict.fromkeys(off, False)),
         )  # fmt: skip
     except ValueError as error:

@@ -10,7 +10,7 @@ import click
 
 @click.command("steps")
 @click.argument("stage", required=False)
-@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin.")
+@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin (or .py file).")
 def command(stage: str | None, *, plugins: tuple[str, ...]) -> None:
     """List all stages, or show one: what it must do, and every implementation with where it applies."""
     from jwcore.params import unknown_name
@@ -22,6 +22,8 @@ def command(stage: str | None, *, plugins: tuple[str, ...]) -> None:
         for declared in loaded.stages.values():
             names = ", ".join(i.key for i in loaded.implementations(declared.name)) or "-"
             click.echo(f"{declared.name:<20} {names:<40.40} {declared.summary}")
+            for one in loaded.wrappers(declared.name):
+                click.echo(f"{'':<20} wrapped by {one.key}")
         return
     if stage not in loaded.stages:
         raise unknown_name(stage, stage, loaded.stages)
@@ -29,12 +31,15 @@ def command(stage: str | None, *, plugins: tuple[str, ...]) -> None:
 
 
 def _show(loaded: Any, stage: str) -> None:
+    from jwcore.declare import where_text
+
     declared = loaded.stages[stage]
     click.echo(f"{stage}({', '.join(declared.arguments)})\n")
     click.echo(inspect.getdoc(declared.function))
     click.echo("\nimplementations:")
     for one in loaded.implementations(stage):
-        where = ", ".join(f"{key}={'|'.join(values)}" for key, values in one.info.where.items()) or "any exposure"
         extra = " (only when named with --use)" if one.info.alternative else ""
         needs = ", ".join((*one.info.references, *(f"[{kind}]" for kind in one.info.optional_references))) or "none"
-        click.echo(f"  {one.key} {one.plugin.version}: {where}{extra}; references: {needs}")
+        click.echo(f"  {one.key} {one.plugin.version}: {where_text(one.info.where)}{extra}; references: {needs}")
+    for one in loaded.wrappers(stage):
+        click.echo(f"  wrapped by {one.key} {one.plugin.version}: {where_text(one.info.where)}")

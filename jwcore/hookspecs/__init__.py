@@ -4,5 +4,5 @@ The functions have no body beyond their documentation. Their arguments are what 
 docstrings say what it receives, what it must do and what it returns.
 """
 
-MODULES = ("detector1", "image2", "image3")
+MODULES = ("detector1", "guider", "image2", "image3")
 """Modules of this package that declare stages, in processing order."""

@@ -99,7 +99,7 @@ def write(product: Product, path: str | Path) -> Path:
         When the system refuses to write, or a header cannot hold a value.
     """
     path = Path(path)
-    extension = ".ecsv" if isinstance(product, Catalog) else ".fits"
+    extension = f".{product.extension}" if isinstance(product, Catalog) else ".fits"
     if path.suffix.lower() != extension:
         raise UsageError(
             f"a {type(product).__name__} is written as {extension}", where=str(path), cure="change the name"

@@ -149,6 +149,12 @@ class Meta:
     def __setattr__(self, name: str, value: Any) -> None:
         self.set(name, value)
 
+    def __getitem__(self, path: str) -> Any:
+        raise TypeError(f"meta has no items: read meta.get({path!r})")
+
+    def __setitem__(self, path: str, value: Any) -> None:
+        raise TypeError(f"meta has no items: write meta.set({path!r}, {value!r})")
+
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *_children(self, "")]
 

@@ -7,7 +7,16 @@
 ...     check()
 """
 
-from jwcore.testing.conformance import Check, ConformanceError, checks
+from jwcore.testing.conformance import Check, ConformanceError, NotChecked, checks
 from jwcore.testing.exposures import tiny_image, tiny_ramp, tiny_references, tiny_set
 
-__all__ = ["Check", "ConformanceError", "checks", "tiny_image", "tiny_ramp", "tiny_references", "tiny_set"]
+__all__ = [
+    "Check",
+    "ConformanceError",
+    "NotChecked",
+    "checks",
+    "tiny_image",
+    "tiny_ramp",
+    "tiny_references",
+    "tiny_set",
+]

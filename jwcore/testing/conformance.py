@@ -1,7 +1,8 @@
 """One small check for every promise that a plugin makes.
 
-Static checks read what a plugin declares; dynamic checks run each of its steps on a tiny exposure with neutral references.
-A check that cannot run, because the step needs a reference that is not known here, passes with a note.
+Static checks read what a plugin declares; dynamic checks run each of its steps on a tiny exposure with neutral references,
+and each of its wrappers around a step that does nothing. A promise that cannot be checked, because the step does not get
+that far, raises `NotChecked`, which test runners take for a skipped test.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, NoReturn
+from unittest import SkipTest
 
 import numpy as np
 
 from jwcore import models
 from jwcore.context import Context
 from jwcore.declare import Stage, StepInfo
-from jwcore.errors import JwcalError, SkipStep, StepFailed
+from jwcore.errors import JwcalError, PluginError, SkipStep, StepFailed
 from jwcore.models import ExposureSet
 from jwcore.models.keywords import named
-from jwcore.params import Params, describe
-from jwcore.plugins import Implementation, Plugin, Plugins, Selection
-from jwcore.testing.exposures import tiny_image, tiny_ramp, tiny_references, tiny_set
+from jwcore.params import describe
+from jwcore.plugins import Implementation, Plugin, Plugins, Selection, Wrapping
+from jwcore.testing.exposures import tiny, tiny_image, tiny_references, tiny_set
 
 HEAVY = ("numba", "gwcs", "photutils", "asdf", "scipy", "matplotlib", "tweakwcs", "astropy.modeling", "astropy.table")
 OPEN_ROOMS = ("jwcore.api", "jwcore.algorithms")
@@ -33,6 +37,10 @@ OPEN_ROOMS = ("jwcore.api", "jwcore.algorithms")
 
 class ConformanceError(AssertionError):
     """A plugin breaks a promise of the contract."""
+
+
+class NotChecked(SkipTest):
+    """A promise could not be checked; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Check:
         ------
         ConformanceError
             When the promise is broken.
+        NotChecked
+            When that cannot be told.
         """
         self.function()
 
@@ -74,10 +84,15 @@ def checks(plugin: str, *, references: Mapping[str, Any] | None = None) -> list[
         Entry-point name, module, or path of a one-file plugin.
     references : mapping, optional
         Reference type -> Reference, for types beyond those that are known here.
+
+    Raises
+    ------
+    UsageError
+        When there is no such plugin.
     """
     try:
         loaded = Plugins(Selection.parse((plugin,)))
-    except JwcalError as error:
+    except PluginError as error:
         text = str(error)
         return [Check("loads", plugin, lambda: _fail(text))]
     found = next(p for p in loaded.plugins.values() if p.named)
@@ -86,23 +101,19 @@ def checks(plugin: str, *, references: Mapping[str, Any] | None = None) -> list[
         Check("imports only the open rooms", found.name, lambda: _open_rooms(found)),
         Check("imports nothing heavy", found.name, lambda: _light(found)),
     ]
-    for stage in loaded.stages:
-        for one in loaded.implementations(stage):
-            if one.plugin is found:
-                made += _step_checks(one, loaded, dict(references or {}))
+    for one in loaded.brought_by(found):
+        made += _checks_of(one, loaded, dict(references or {}))
     return made
 
 
-def _step_checks(one: Implementation, loaded: Plugins, references: dict[str, Any]) -> Iterator[Check]:
-    stage = loaded.stages[one.info.stage]
-    anchor = stage.after or stage.before or stage.instead_of
-    trial = Trial(one.info, loaded.stages[anchor] if anchor else stage, references)
-    static = {
-        "declares known keywords": lambda: _known_keywords(one.info),
-        "documents its parameters": lambda: _documented(one.info),
-        "has valid defaults": lambda: _valid_defaults(one.info),
-    }
-    dynamic = {
+def _checks_of(one: Implementation | Wrapping, loaded: Plugins, references: dict[str, Any]) -> Iterator[Check]:
+    """Make the checks of one step or wrapper."""
+    info = one.info if isinstance(one, Implementation) else _as_step(one, loaded)
+    kind = Trial if isinstance(one, Implementation) else WrapperTrial
+    trial = kind(info, _kind_of(loaded, info.stage), references)
+    promises = {
+        "declares known keywords": lambda: _known_keywords(info),
+        "documents its parameters": lambda: _documented(info),
         "runs": trial.runs,
         "returns a product": trial.returns_a_product,
         "keeps shapes and types": trial.keeps_shapes,
@@ -114,8 +125,24 @@ def _step_checks(one: Implementation, loaded: Plugins, references: dict[str, Any
         "writes only declared keywords": trial.declared_keywords,
         "leaves references alone": trial.leaves_references,
     }
-    for promise, function in {**static, **dynamic}.items():
+    for promise, function in promises.items():
         yield Check(promise, one.key, function)
+
+
+def _kind_of(loaded: Plugins, stage: str) -> Stage:
+    """The stage that says what kind of product a step gets; a plugin's own one is like the one beside which it goes."""
+    declared = loaded.stages[stage]
+    anchor = declared.after or declared.before or declared.instead_of
+    return loaded.stages[anchor] if anchor else declared
+
+
+def _as_step(one: Wrapping, loaded: Plugins) -> StepInfo:
+    """Describe a wrapper like the step that it surrounds, so that it can be held against the same promises."""
+    ordinary = (i.info for i in loaded.implementations(one.info.stage) if not i.info.alternative)
+    inner = next(ordinary, StepInfo(one.info.stage, one.info.stage, one.info.function))
+    return replace(
+        inner, name=one.info.name, function=one.info.function, where=one.info.where, chunk=one.info.chunk, sets=()
+    )
 
 
 class Trial:
@@ -126,123 +153,125 @@ class Trial:
         self.stage = stage
         self.extra = references
 
-    @property
-    def makers(self) -> list[Callable[[], Any]]:
-        """Exposures that the stage may meet."""
+    def subject(self) -> Any:
+        """Make an exposure, or a set, of the kind that the stage works on."""
         if self.stage.ensemble:
-            return [tiny_set]
-        accepted = inspect.signature(self.stage.function).parameters["exposure"].annotation
-        return [tiny_ramp] if accepted == "Ramp" else [tiny_image]
+            return tiny_set()
+        given = inspect.signature(self.info.function).parameters.get("exposure")
+        annotated = given is not None and given.annotation is not given.empty
+        kind = str(given.annotation).split(" |")[0] if annotated else ""
+        keywords = {keyword: values[0] for keyword, values in self.info.where.items()}
+        return tiny(kind if kind not in ("", "Exposure") else self.stage.takes, **keywords)
 
-    def subjects(self) -> Iterator[Any]:
-        """Make the exposures on which the step accepts to run."""
-        for make in self.makers:
-            yield make()
-
-    def references(self, shape: tuple[int, int] = (32, 32)) -> dict[str, Any] | None:
-        """Collect the references of the step; None when a needed one is not known."""
+    def references(self, shape: tuple[int, int] = (32, 32)) -> dict[str, Any]:
+        """Collect the references of the step."""
         wanted = (*self.info.references, *self.info.optional_references)
         found = {**tiny_references(wanted, shape=shape), **{k: v for k, v in self.extra.items() if k in wanted}}
-        return None if set(self.info.references) - set(found) else found
+        missing = set(self.info.references) - set(found)
+        if missing and "references" in self.arguments:
+            raise NotChecked(f"no {min(missing)} reference is known here; hand one to checks(references=...)")
+        return found
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Arguments that the step asks for."""
+        return tuple(inspect.signature(self.info.function).parameters)
 
     def call(self, product: Any, *, references: Any = None, context: Context | None = None) -> Any:
-        """Call the step as the runner would; give back the product where a needed reference is not known here."""
+        """Call the step as the runner would."""
         offered = {
             "exposure": product, "exposures": product, "params": self.info.params(), "members": {}, "state": {},
             "references": self.references() if references is None else references, "context": context or Context(self.info.stage),
         }  # fmt: skip
-        if offered["references"] is None:
-            return product
-        return self.info.function(**{name: offered[name] for name in inspect.signature(self.info.function).parameters})
+        return self.invoke({name: offered[name] for name in self.arguments}, product)
+
+    def invoke(self, arguments: dict[str, Any], product: Any) -> Any:
+        """Run the function itself."""
+        return self.info.function(**arguments)
 
     def run(self, product: Any, **how: Any) -> Any:
-        """Call the step; one that cannot run gives back what it got, since that is another promise's business."""
+        """Call the step; where it does not come to its end, the promise at hand cannot be checked."""
         try:
             return self.call(product, **how)
-        except Exception:
-            return product
+        except NotChecked:
+            raise
+        except (SkipStep, StepFailed) as error:
+            raise NotChecked(f"it gives up on the tiny exposure: {error}") from error
+        except JwcalError as error:
+            raise NotChecked(f"it refuses the tiny exposure: {error}") from error
+        except Exception as error:
+            raise NotChecked(f"it fails on the tiny exposure: {type(error).__name__}") from error
 
     # ---------------------------------------------------------------- promises
     def runs(self) -> None:
         """A step runs on an ordinary exposure, or says in the contract's own way why not."""
-        for product in self.subjects():
-            try:
-                self.call(product)
-            except (SkipStep, StepFailed, JwcalError):
-                continue
-            except Exception as error:
-                if not _is_read_only(error):
-                    _fail(f"{self.info.name} fails on a tiny exposure: {type(error).__name__}: {error}")
+        try:
+            self.run(self.subject())
+        except NotChecked as reason:
+            error = reason.__cause__
+            if isinstance(error, (SkipStep, StepFailed, JwcalError)):
+                return
+            if error is None or _is_read_only(error):
+                raise
+            places = [
+                f"{Path(f.filename).name}:{f.lineno}" for f in extract_tb(error.__traceback__) if f.filename != __file__
+            ]
+            where = f" ({places[-1]})" if places else ""
+            _fail(f"{self.info.name} fails on a tiny exposure: {type(error).__name__}: {error}{where}")
 
     def returns_a_product(self) -> None:
         """A step returns what it made, never None."""
-        for product in self.subjects():
-            result = self.run(product)
-            allowed = (models.Exposure, ExposureSet, models.Catalog, Mapping)
-            if not isinstance(result, allowed):
-                _fail(
-                    f"{self.info.name} returned {type(result).__name__}; return the product, also when edited in place"
-                )
+        result = self.run(self.subject())
+        if not isinstance(result, (models.Exposure, ExposureSet, models.Catalog, Mapping)):
+            _fail(f"{self.info.name} returned {type(result).__name__}; return the product, also when edited in place")
 
     def keeps_shapes(self) -> None:
         """A step that edits in place leaves shape and type of the arrays."""
-        for product in self.subjects():
-            before = _facts(product)
-            result = self.run(product)
-            if result is product and (
-                changed := [n for n, f in _facts(product).items() if n in before and before[n] != f]
-            ):
-                _fail(f"{self.info.name} changed shape or type of {', '.join(changed)}")
+        product = self.subject()
+        before = _facts(product)
+        result = self.run(product)
+        changed = [n for n, f in _facts(product).items() if n in before and before[n] != f]
+        if result is product and changed:
+            _fail(f"{self.info.name} changed shape or type of {', '.join(changed)}")
 
     def dq_only_grows(self) -> None:
         """No step clears pixel flags that an earlier one set."""
-        for product in self.subjects():
-            before = {
-                name: array.copy() for name, array in _arrays(product).items() if name.endswith(("pixeldq", "dq"))
-            }
-            result = self.run(product)
-            if result is not product:
-                continue
-            after = _arrays(product)
-            kept = [
-                n for n, a in before.items() if not n.endswith("groupdq") and n in after and after[n].shape == a.shape
-            ]
-            lost = [name for name in kept if np.any(before[name] & ~after[name])]
-            if lost:
-                _fail(f"{self.info.name} cleared flags in {', '.join(lost)}")
+        product = self.subject()
+        before = {n: a.copy() for n, a in _arrays(product).items() if n.endswith("dq") and not n.endswith("groupdq")}
+        if self.run(product) is not product:
+            return
+        after = _arrays(product)
+        kept = [name for name, array in before.items() if name in after and after[name].shape == array.shape]
+        lost = [name for name in kept if np.any(before[name] & ~after[name])]
+        if lost:
+            _fail(f"{self.info.name} cleared flags in {', '.join(lost)}")
 
     def skips_before_edit(self) -> None:
         """SkipStep and StepFailed come before the first edit."""
-        for product in self.subjects():
-            before = _digest(product)
-            try:
-                self.call(product)
-            except JwcalError:
-                continue
-            except (SkipStep, StepFailed):
-                if _digest(product) != before:
-                    _fail(f"{self.info.name} edited arrays and then gave up; raise before the first edit")
-            except Exception:
-                return  # the promise to run says so
+        product = self.subject()
+        before = _digest(product)
+        try:
+            self.run(product)
+        except NotChecked as reason:
+            if not isinstance(reason.__cause__, (SkipStep, StepFailed)):
+                raise
+            if _digest(product) != before:
+                _fail(f"{self.info.name} edited arrays and then gave up; raise before the first edit")
 
     def repeats(self) -> None:
         """Equal input gives equal output."""
-        for make in self.makers:
-            first, second = self.run(make()), self.run(make())
-            if _digest(first) != _digest(second):
-                _fail(f"{self.info.name} gives another answer the second time")
+        if _digest(self.run(self.subject())) != _digest(self.run(self.subject())):
+            _fail(f"{self.info.name} gives another answer the second time")
 
     def honest_chunks(self) -> None:
         """The declared chunk is small enough to hold, and large enough to be right."""
-        if self.info.chunk == "exposure":
+        product = self.subject()
+        if self.info.chunk == "exposure" or not isinstance(product, models.Ramp):
             return
-        for product in self.subjects():
-            if not isinstance(product, models.Ramp):
-                continue
-            pieces = product.copy()
-            whole = self.run(product)
-            if whole is product and not _same(product, self._in_pieces(pieces)):
-                _fail(f"{self.info.name} declares chunk='{self.info.chunk}', but its answer depends on the pieces")
+        pieces = product.copy()
+        whole = self.run(product)
+        if whole is product and not _same(product, self._in_pieces(pieces)):
+            _fail(f"{self.info.name} declares chunk='{self.info.chunk}', but its answer depends on the pieces")
 
     def _in_pieces(self, exposure: Any) -> Any:
         rows = self.info.chunk == "rows"
@@ -263,45 +292,70 @@ class Trial:
 
     def declared_products(self) -> None:
         """Side products are declared, so that the plan can name them."""
-        for product in self.subjects():
-            context = Context(self.info.stage)
-            self.run(product, context=context)
-            undeclared = set(context.saved) - set(self.info.products)
-            if undeclared:
-                _fail(f"{self.info.name} saves {', '.join(sorted(undeclared))} undeclared; add @step(products=...)")
+        context = Context(self.info.stage)
+        self.run(self.subject(), context=context)
+        undeclared = set(context.saved) - set(self.info.products)
+        if undeclared:
+            _fail(f"{self.info.name} saves {', '.join(sorted(undeclared))} undeclared; add @step(products=...)")
 
     def declared_keywords(self) -> None:
         """A step that declares the keywords it writes writes no others."""
-        if not self.info.sets:
+        product = self.subject()
+        if not self.info.sets or isinstance(product, ExposureSet):
             return
-        for product in self.subjects():
-            if isinstance(product, ExposureSet):
-                continue
-            before = dict(product.meta.items())
-            if self.run(product) is not product:
-                continue
-            allowed = {row.path for keyword in self.info.sets for row in named(keyword)}
-            changed = {path for path, value in product.meta.items() if before.get(path) != value} - allowed
-            if changed:
-                _fail(f"{self.info.name} writes {', '.join(sorted(changed))}, which @step(sets=...) does not name")
+        before = dict(product.meta.items())
+        if self.run(product) is not product:
+            return
+        allowed = {row.path for keyword in self.info.sets for row in named(keyword)}
+        changed = {path for path, value in product.meta.items() if before.get(path) != value} - allowed
+        if changed:
+            _fail(f"{self.info.name} writes {', '.join(sorted(changed))}, which @step(sets=...) does not name")
 
     def leaves_references(self) -> None:
         """References are read-only; a step that writes into one fails here and in every run."""
-        for product in self.subjects():
-            try:
-                self.call(product)
-            except (SkipStep, StepFailed, JwcalError):
-                continue
-            except Exception as error:
-                if _is_read_only(error):
-                    _fail(f"{self.info.name} writes into a reference array; work on a copy")
+        try:
+            self.run(self.subject())
+        except NotChecked as reason:
+            if not _is_read_only(reason.__cause__):
+                raise
+            _fail(f"{self.info.name} writes into a reference array; work on a copy")
 
 
-def _fail(text: str) -> None:
+class WrapperTrial(Trial):
+    """Runs one wrapper around a step that does nothing."""
+
+    def invoke(self, arguments: dict[str, Any], product: Any) -> Any:
+        """Run the wrapper up to its yield, hand it what the step would give, and take what it returns."""
+        generator = self.info.function(**arguments)
+        if next(generator, self) is self:
+            raise RuntimeError("it ends before its yield")
+        try:
+            generator.send(self._given(product))
+        except StopIteration as end:
+            return end.value
+        raise RuntimeError("it yields more than once")
+
+    def _given(self, product: Any) -> Any:
+        """What the surrounded step would give."""
+        kind = str(inspect.signature(self.stage.function).return_annotation)
+        if "object" in kind:
+            raise NotChecked(f"nothing stands in for what {self.stage.name} gives")
+        if self.stage.gives:
+            return {name: _tiny_cube() if name.endswith("ints") else tiny_image() for name in self.stage.gives}
+        return tiny_image() if self.stage.ensemble and kind == "Image" else product
+
+
+def _tiny_cube() -> models.Cube:
+    image = tiny_image()
+    planes = {name: np.stack([getattr(image, name)] * 2) for name in ("data", "err", "dq")}
+    return models.Cube(meta=image.meta, **planes)
+
+
+def _fail(text: str) -> NoReturn:
     raise ConformanceError(text)
 
 
-def _is_read_only(error: Exception) -> bool:
+def _is_read_only(error: BaseException | None) -> bool:
     """Tell whether an exception is numpy's refusal to write into a shared array."""
     return isinstance(error, ValueError) and "read-only" in str(error)
 
@@ -334,7 +388,7 @@ def _light(plugin: Plugin) -> None:
     """Importing a plugin loads no heavy library: people ask before they run."""
     code = plugin.source or f"import {plugin.module.__name__}"  # type: ignore[union-attr]
     report = f"\nimport sys; print('loaded:' + ','.join(m for m in {HEAVY!r} if m in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code + report], capture_output=True, text=True, check=False)
     heavy = done.stdout.rsplit("loaded:", 1)[-1].strip() if "loaded:" in done.stdout else ""
     if heavy:
         _fail(f"importing {plugin.name} loads {heavy}; import it inside the function that needs it")
@@ -354,15 +408,6 @@ def _documented(info: StepInfo) -> None:
         _fail(
             f"{info.params.__name__}.{silent[0]} has no documentation; declare it with param(default, 'what it does')"
         )
-
-
-def _valid_defaults(info: StepInfo) -> None:
-    """The defaults satisfy the limits that are declared for them."""
-    try:
-        values: Params = info.params()
-        info.params.model_validate(values.model_dump())
-    except ValueError as error:
-        _fail(f"{info.params.__name__} has an invalid default: {' '.join(str(error).split())}")
 
 
 def _exposures(product: Any) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from jwcore.models import ExposureSet, Image, Meta, Ramp
+from jwcore.models import ExposureSet, GuiderCal, GuiderRaw, Image, Meta, Ramp
 from jwcore.references import Reference
 
 SHAPE = (32, 32)
@@ -17,10 +17,11 @@ KEYWORDS: dict[str, Any] = {
     "FRMDIVSR": 1, "TFRAME": 10.0, "TGROUP": 10.0, "NOUTPUTS": 4, "SUBARRAY": "FULL", "SUBSTRT1": 1, "SUBSTRT2": 1,
     "SUBSIZE1": SHAPE[1], "SUBSIZE2": SHAPE[0], "FASTAXIS": -1, "SLOWAXIS": 2, "DATE-OBS": "2026-01-01",
     "TIME-OBS": "00:00:00.000", "EXPSTART": 61000.0, "EXPMID": 61000.01, "EXPEND": 61000.02, "EFFEXPTM": 120.0,
-    "RA_REF": 80.0, "DEC_REF": -69.5, "ROLL_REF": 30.0, "V2_REF": 120.0, "V3_REF": -527.0, "V3I_YANG": 0.0, "VPARITY": -1,
-    "VA_SCALE": 1.0, "PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4,
+    "RA_REF": 80.0, "DEC_REF": -69.5, "VA_SCALE": 1.0, "PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4,
 }  # fmt: skip
 """Keywords of the tiny exposures."""
+POINTING = {"v2_ref": 120.0, "v3_ref": -527.0, "roll_ref": 30.0, "v3yangle": 0.0, "vparity": -1}
+"""Where the tiny exposures look, degrees and arcsec."""
 
 
 def tiny_meta(**keywords: Any) -> Meta:
@@ -29,6 +30,8 @@ def tiny_meta(**keywords: Any) -> Meta:
     for keyword, value in {**KEYWORDS, **keywords}.items():
         if value is not None:
             meta.set_keyword(keyword.replace("_OBS", "-OBS"), value)
+    for name in ("v2_ref", "v3_ref", "roll_ref", "v3yangle", "vparity"):  # keywords that guide stars have, too
+        meta.set(f"wcsinfo.{name}", POINTING[name])
     return meta
 
 
@@ -50,8 +53,26 @@ def tiny_ramp(*, seed: int = 1, **keywords: Any) -> Ramp:
     return ramp
 
 
-def tiny_image(*, seed: int = 1, **keywords: Any) -> Image:
-    """Make a rate image float32 (32, 32) in DN/s with errors, variances and a few bad pixels."""
+def tiny_distortion() -> Any:
+    """Make the transform from pixels to the telescope frame: 0.031 arcsec a pixel."""
+    from astropy.modeling.models import Scale, Shift
+
+    centre, scale = Shift(-15.5) & Shift(-15.5), Scale(0.031) & Scale(0.031)
+    return centre | scale | Shift(POINTING["v2_ref"]) & Shift(POINTING["v3_ref"])
+
+
+def tiny_wcs() -> Any:
+    """Make the gWCS of a tiny image."""
+    from jwcore.algorithms.wcs import Pointing, imaging_wcs
+
+    telescope = {name: POINTING[name] for name in ("v2_ref", "v3_ref", "roll_ref")}
+    pointing = Pointing(ra_ref=KEYWORDS["RA_REF"], dec_ref=KEYWORDS["DEC_REF"], **telescope)
+    box = ((-0.5, SHAPE[1] - 0.5), (-0.5, SHAPE[0] - 0.5))
+    return imaging_wcs(to_v2v3=tiny_distortion(), pointing=pointing, va_scale=1.0, box=box)
+
+
+def tiny_image(*, seed: int = 1, wcs: bool = False, **keywords: Any) -> Image:
+    """Make a rate image float32 (32, 32) in DN/s with errors, variances, a few bad pixels and, if wanted, a gWCS."""
     rng = np.random.default_rng(seed)
     data = rng.uniform(0.5, 20.0, SHAPE).astype("f4")
     poisson, rnoise = data / 200.0, np.full(SHAPE, 0.01)
@@ -62,22 +83,50 @@ def tiny_image(*, seed: int = 1, **keywords: Any) -> Image:
     image.meta.bunit_data = "DN/s"
     image.meta.model_type = "ImageModel"
     image.meta.filename = f"jw00001001001_02101_{seed:05d}_nrca1_rate.fits"
+    if wcs:
+        image.wcs = tiny_wcs()
     return image
 
 
+def tiny_guider_raw(**keywords: Any) -> GuiderRaw:
+    """Make reads of a guider float32 (2, 6, 32, 32) in DN."""
+    ramp = tiny_ramp(**keywords)
+    return GuiderRaw(data=ramp.data, meta=ramp.meta)
+
+
+def tiny_guider_cal(**keywords: Any) -> GuiderCal:
+    """Make rates of a guider float32 (2, 32, 32) in DN/s with errors."""
+    image = tiny_image(**keywords)
+    return GuiderCal(data=np.stack([image.data] * 2), err=np.stack([image.err] * 2), meta=image.meta)
+
+
+def tiny(kind: str, **keywords: Any) -> Any:
+    """Make the tiny product of a container by its name, an image with a gWCS for those without one of their own."""
+    makers = {"Ramp": tiny_ramp, "GuiderRaw": tiny_guider_raw, "GuiderCal": tiny_guider_cal}
+    return makers[kind](**keywords) if kind in makers else tiny_image(wcs=True, **keywords)
+
+
 def tiny_set(*, number: int = 3) -> ExposureSet:
-    """Make a set of rate images that differ in their noise."""
-    return ExposureSet([tiny_image(seed=seed) for seed in range(1, number + 1)], name="tiny")
+    """Make a set of rate images with a gWCS that differ in their noise."""
+    return ExposureSet([tiny_image(seed=seed, wcs=True) for seed in range(1, number + 1)], name="tiny")
 
 
 def tiny_references(types: Iterable[str], *, shape: tuple[int, int] = SHAPE) -> dict[str, Reference]:
     """Make neutral references of the given types; types that are not known here are left out."""
-    return {
-        kind: _reference(kind, shape)
-        for kind in types
-        if kind in _LEVELS or kind in ("linearity", "dark", "ipc", "photom")
-    }
+    made: dict[str, Reference] = {}
+    for kind in types:
+        if kind in _LEVELS:
+            made[kind] = _level(kind, shape)
+        elif kind in _ARRAYS:
+            made[kind] = Reference.from_arrays(kind, _ARRAYS[kind](shape), dq=np.zeros(shape, "u4"), header=_HEADER)
+        elif kind in _TABLES:
+            made[kind] = Reference.from_arrays(kind, {kind.upper(): np.array(*_TABLES[kind])}, header=_HEADER)
+        elif kind in _TREES:
+            made[kind] = Reference.from_arrays(kind, tree=_TREES[kind]())
+    return made
 
+
+_HEADER = {"PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4, "NFRAMES": 1, "GROUPGAP": 0, "NGROUPS": 20}
 
 _LEVELS = {
     "mask": 0.0, "saturation": 60000.0, "superbias": 500.0, "gain": 2.0, "readnoise": 10.0, "flat": 1.0, "area": 1.0,
@@ -85,24 +134,38 @@ _LEVELS = {
 """Constant value of the references that are one image."""
 
 
-def _reference(kind: str, shape: tuple[int, int]) -> Reference:
-    dq = np.zeros(shape, "u4")
-    if kind in _LEVELS:
-        arrays: dict[Any, np.ndarray] = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
-        return Reference.from_arrays(kind, arrays, dq=dq, header={"PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4})
-    if kind == "linearity":
-        coefficients = np.zeros((3, *shape), "f4")
-        coefficients[1] = 1.0
-        return Reference.from_arrays(kind, {"COEFFS": coefficients}, dq=dq)
-    if kind == "dark":
-        header = {"NFRAMES": 1, "GROUPGAP": 0, "NGROUPS": 20}
-        return Reference.from_arrays(kind, {"SCI": np.zeros((20, *shape), "f4")}, dq=dq, header=header)
-    if kind == "ipc":
-        kernel = np.zeros((3, 3), "f4")
-        kernel[1, 1] = 1.0
-        return Reference.from_arrays(kind, {"SCI": kernel})
-    table = np.array(
-        [("F200W", "CLEAR", 0.5, 0.01)],
-        [("filter", "U12"), ("pupil", "U12"), ("photmjsr", "f4"), ("uncertainty", "f4")],
-    )
-    return Reference.from_arrays("photom", {"PHOTOM": table}, header={"PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4})
+def _level(kind: str, shape: tuple[int, int]) -> Reference:
+    arrays = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
+    return Reference.from_arrays(kind, arrays, dq=np.zeros(shape, "u4"), header=_HEADER)
+
+
+def _unity(number: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Planes that are zero except for the one of the given number."""
+    planes = np.zeros((3, *shape), "f4")
+    planes[number] = 1.0
+    return planes
+
+
+def _offsets() -> dict[str, Any]:
+    from astropy.table import Table
+
+    return {"abvega_offset": Table(rows=[("F200W", "CLEAR", 1.7)], names=("filter", "pupil", "abvega_offset"))}
+
+
+_ARRAYS: dict[str, Callable[[tuple[int, int]], dict[str, np.ndarray]]] = {
+    "linearity": lambda shape: {"COEFFS": _unity(1, shape)},
+    "dark": lambda shape: {"SCI": np.zeros((20, *shape), "f4")},
+    "ipc": lambda shape: {"SCI": np.diag([0, 1, 0]).astype("f4")},
+}
+_SETTINGS = [("filter", "U12"), ("pupil", "U12")]
+_TABLES = {
+    "photom": ([("F200W", "CLEAR", 0.5, 0.01)], [*_SETTINGS, ("photmjsr", "f4"), ("uncertainty", "f4")]),
+    "apcorr": (
+        [("F200W", "CLEAR", 0.01 * e, 1.0 + e / 20, 100 / e, 8.0, 12.0) for e in (30, 50, 70)],
+        [*_SETTINGS, *((name, "f4") for name in ("eefraction", "radius", "apcorr", "skyin", "skyout"))],
+    ),
+}
+_TREES: dict[str, Callable[[], dict[str, Any]]] = {
+    "distortion": lambda: {"model": tiny_distortion()},
+    "abvegaoffset": _offsets,
+}

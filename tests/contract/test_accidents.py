@@ -96,7 +96,7 @@ def test_mistakes_are_named_with_their_cure(tmp_path, rate, words, code, expecte
 def test_a_crashing_step_names_itself_and_how_to_go_on(tmp_path, rate):
     done = jwcal("run", "toy_crash", rate, "-p", ACCIDENTS, "-o", tmp_path / "out")
     assert done.returncode == 1
-    assert "toy_crash (accidents:toy_crash) failed: AttributeError" in last_line(done)
+    assert "toy_crash (accidents:toy_crash, accidents.py:38) failed: AttributeError" in last_line(done)
     assert "--resume" in last_line(done)
     assert not list((tmp_path / "out").iterdir())
 
@@ -128,6 +128,19 @@ def test_an_unwritable_folder_is_refused_before_anything_runs(tmp_path, rate):
     done = jwcal("run", "toy_add", rate, "-p", SHAPES, "-o", tmp_path / "file")
     assert done.returncode == 2
     assert "cannot write to" in last_line(done)
+
+
+def test_a_file_in_place_of_a_folder_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    for words in (("new-plugin", "mine"), ("simulate", "-n", "1", "--ngroups", "2", "--subarray", "sub160")):
+        done = jwcal(*words, "-o", tmp_path / "file")
+        assert (done.returncode, "check path, permissions" in last_line(done)) == (1, True), done.stderr
+
+
+@pytest.mark.slow
+def test_the_doctor_compiles():
+    done = jwcal("doctor", "--compile")
+    assert (done.returncode, "compiled in" in done.stdout) == (0, True), done.stdout
 
 
 def test_a_missing_keyword_or_another_instrument(tmp_path):

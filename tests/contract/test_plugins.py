@@ -8,6 +8,7 @@ import pytest
 
 from jwcore import plugins
 from jwcore.errors import JwcalError, PluginError, UsageError
+from jwcore.plugin_modules import module_from_source
 from jwcore.plugins import Plugins, Selection
 
 ADD = """
@@ -42,7 +43,7 @@ def install(monkeypatch, write_plugin):
         fakes = []
         for name, text in sources.items():
             path = write_plugin(text, name)
-            module = partial(plugins._module_from_source, path, text, path[-12:] + name)
+            module = partial(module_from_source, path, text, path[-12:] + name)
             dist = SimpleNamespace(name=f"{name}-package", version="2.0")
             fakes.append(SimpleNamespace(name=name, value=name, dist=dist, load=module))
         monkeypatch.setattr(plugins, "entry_points", lambda: [*real, *fakes])

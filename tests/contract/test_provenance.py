@@ -149,13 +149,14 @@ def test_installing_without_naming_changes_no_array(image, toy_plan, tmp_path, m
     from types import SimpleNamespace
 
     from jwcore import plugins as home
+    from jwcore.plugin_modules import module_from_source
 
     models.write(image(), tmp_path / "x_rate.fits")
     before = toy_plan(tmp_path / "x_rate.fits", "toy_add").run()["added"].data
     text = "from jwcore import api\n@api.step(stage='toy_add')\ndef mine(exposure):\n    exposure.data[:] = -1\n"
     fake = SimpleNamespace(
         name="acme", value="acme", dist=SimpleNamespace(name="acme", version="1"),
-        load=lambda: home._module_from_source("acme.py", text, "0" * 8),
+        load=lambda: module_from_source("acme.py", text, "0" * 8),
     )  # fmt: skip
     real = home.entry_points()
     monkeypatch.setattr(home, "entry_points", lambda: [*real, fake])

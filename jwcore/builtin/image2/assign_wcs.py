@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jwcore.api import Context, Cube, Image, Meta, Reference
 
 IMAGE_FAMILIES = ("imaging", "coronagraphy", "ami", "calibration")
-POINTING = {"v2_ref": "V2_REF", "v3_ref": "V3_REF", "ra_ref": "RA_REF", "dec_ref": "DEC_REF", "roll_ref": "ROLL_REF"}
+POINTING = ("v2_ref", "v3_ref", "ra_ref", "dec_ref", "roll_ref")
 
 
 class AssignWcsParams(SipParams):
@@ -30,7 +30,7 @@ class AssignWcsParams(SipParams):
     references=("distortion",),
     optional_references=("filteroffset",),
     params=AssignWcsParams,
-    sets=("S_REGION", "CRVAL1", "CRVAL2", "CTYPE1", "CTYPE2"),
+    sets=("S_REGION", "WCSAXES", *(f"{name}{axis}" for name in APPROXIMATION for axis in (1, 2))),
 )
 def assign_wcs(
     exposure: Image | Cube, references: Mapping[str, Reference], params: AssignWcsParams, context: Context
@@ -86,7 +86,7 @@ def _pointing(meta: Meta) -> Pointing:
     """Read the attitude keywords; all are needed."""
     from jwcore.algorithms.wcs import Pointing
 
-    missing = [keyword for name, keyword in POINTING.items() if meta.get(f"wcsinfo.{name}") is None]
+    missing = [name.upper() for name in POINTING if meta.get(f"wcsinfo.{name}") is None]
     if missing:
         raise BadInput(
             f"no {', '.join(missing)} in the header: the pointing is unknown",

@@ -1,13 +1,11 @@
-"""FGS for jwcal: exposure types, detectors and recipes of the science exposures.
+"""FGS for jwcal: exposure types, detectors, recipes, and the steps for guiding data."""
 
-The guider pipeline (identification, acquisition, track, fine guide) has no implementation yet.
-"""
-
+from jwcal_fgs.guider import GUIDER, dq_init, flat_field, guider_cds
 from jwcore import api
 
 JWCAL_API = "1.0"
 NAME = "FGS"
-GUIDER = ("FGS_ID-STACK", "FGS_ID-IMAGE", "FGS_ACQ1", "FGS_ACQ2", "FGS_TRACK", "FGS_FINEGUIDE")
+STEPS = (dq_init, guider_cds, flat_field)
 
 
 @api.hookimpl
@@ -21,8 +19,8 @@ def jwcal_exposure_types():
             api.ExposureType(name, NAME, "calibration", ("detector1",), wcs=False)
             for name in ("FGS_INTFLAT", "FGS_SKYFLAT")
         ),
-        api.ExposureType("FGS_DARK", NAME, "calibration", (), wcs=False),
-        *(api.ExposureType(name, NAME, "guider", (), wcs=False) for name in GUIDER),
+        api.ExposureType("FGS_DARK", NAME, "calibration", ("dark",), wcs=False),
+        *(api.ExposureType(name, NAME, "guider", ("guider",), wcs=False, raw="GuiderRaw") for name in GUIDER),
     ]
 
 
@@ -34,9 +32,11 @@ def jwcal_detectors():
 
 @api.hookimpl
 def jwcal_recipes():
-    """Recipes of the science exposures."""
+    """Recipes of the science exposures, and of guiding data."""
     where = {"INSTRUME": NAME}
     return [
+        api.guider(where={**where, "EXP_TYPE": GUIDER}),
+        api.dark(*api.NEAR_INFRARED_STAGES[:-1], where=where),
         api.detector1(*api.NEAR_INFRARED_STAGES, where=where),
         api.image2(where=where),
         api.image3(where=where),

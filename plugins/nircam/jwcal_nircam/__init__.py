@@ -31,7 +31,7 @@ def jwcal_exposure_types():
         _type("NRC_TSGRISM", "tso grism", ("detector1",), always_tso=True),
         *(_type(name, "calibration", ("detector1",), wcs=False) for name in ("NRC_FLAT", "NRC_LED", "NRC_GRISM")),
         _type("NRC_WFSC", "calibration", ("detector1",)),
-        _type("NRC_DARK", "calibration", (), wcs=False),
+        _type("NRC_DARK", "calibration", ("dark",), wcs=False),
     ]
 
 
@@ -47,6 +47,7 @@ def jwcal_recipes():
     where = {"INSTRUME": NAME}
     return [
         api.detector1(*api.NEAR_INFRARED_STAGES, where=where),
+        api.dark(*api.NEAR_INFRARED_STAGES[:-1], where=where),
         api.image2(where=where),
         api.image3(where=where),
     ]

@@ -25,7 +25,7 @@ def jwcal_exposure_types():
         _type("NIS_WFSS", "wfss", ("detector1",)),
         _type("NIS_EXTCAL", "calibration", ("detector1",)),
         _type("NIS_LAMP", "calibration", ("detector1",), wcs=False),
-        _type("NIS_DARK", "calibration", (), wcs=False),
+        _type("NIS_DARK", "calibration", ("dark",), wcs=False),
     ]  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def jwcal_recipes():
     where = {"INSTRUME": NAME}
     return [
         api.detector1(*api.NEAR_INFRARED_STAGES, where=where),
+        api.dark(*api.NEAR_INFRARED_STAGES[:-1], where=where),
         api.image2(where=where),
         api.image3(where=where),
     ]

@@ -25,7 +25,7 @@ def jwcal_exposure_types():
         api.ExposureType("NRS_MIMF", NAME, "imaging", (*to_cal, "image3")),
         *(api.ExposureType(name, NAME, family, ("detector1",)) for name, family in SPECTROSCOPY.items()),
         api.ExposureType("NRS_BRIGHTOBJ", NAME, "slit", ("detector1",), always_tso=True),
-        api.ExposureType("NRS_DARK", NAME, "calibration", (), wcs=False),
+        api.ExposureType("NRS_DARK", NAME, "calibration", ("dark",), wcs=False),
     ]
 
 
@@ -41,6 +41,7 @@ def jwcal_recipes():
     where = {"INSTRUME": NAME}
     return [
         api.detector1(*api.NEAR_INFRARED_STAGES, where=where),
+        api.dark(*api.NEAR_INFRARED_STAGES[:-1], where=where),
         api.image2(where=where),
         api.image3(where=where),
     ]

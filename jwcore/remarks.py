@@ -1,0 +1,82 @@
+"""Remarks on a plan: what the user named and what will have no effect all the same, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from jwcore.declare import StepInfo, matches, where_text
+from jwcore.plan_model import Node, PlannedStep
+from jwcore.plugins import Implementation, Plugin, Plugins, Wrapping
+
+
+def remarks(
+    nodes: Sequence[Node], plugins: Plugins, *, metas: Iterable[Any], overrides: Mapping[str, Any]
+) -> list[str]:
+    """List the plugins (``-p``), choices (``--use``) and files (``--override``) that do nothing in a plan.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        The plan.
+    plugins : Plugins
+        What was loaded for it.
+    metas : iterable of Meta
+        Headers of the exposures.
+    overrides : mapping
+        Reference type -> file, as the user gave them.
+    """
+    steps = [step for node in nodes for step in node.steps()]
+    recipes = {node.recipe for node in nodes}
+    headers = list(metas)
+    return [
+        *_idle_plugins(plugins, steps, recipes, headers),
+        *_idle_choices(plugins.selection.use, steps),
+        *_idle_overrides(overrides, steps),
+    ]
+
+
+def _idle_plugins(plugins: Plugins, steps: list[PlannedStep], recipes: set[str], headers: list[Any]) -> Iterator[str]:
+    acting = {key.split(":")[0] for step in steps if step.runs for key in (step.implementation, *step.wrappers)}
+    for plugin in plugins.plugins.values():
+        if not plugin.named or plugin.first_party or plugin.name in acting or _acts_otherwise(plugin, recipes):
+            continue
+        brought = plugins.brought_by(plugin)
+        reasons = dict.fromkeys(_why_idle(one, steps, headers) for one in brought)
+        yield f"plugin {plugin.name} is named but does nothing here: {'; '.join(reasons) or 'it brings no step'}"
+
+
+def _acts_otherwise(plugin: Plugin, recipes: set[str]) -> bool:
+    """Tell whether a plugin takes part through framework hooks: any but recipes, or a recipe of the plan."""
+    if plugin.hooks != {"jwcal_recipes"}:
+        return bool(plugin.hooks)
+    return any(recipe.name in recipes for recipe in plugin.module.jwcal_recipes())  # type: ignore[union-attr]
+
+
+def _why_idle(one: Implementation | Wrapping, steps: list[PlannedStep], headers: list[Any]) -> str:
+    info = one.info
+    places = [step for step in steps if step.stage == info.stage]
+    if not places:
+        return f"{info.stage} is no step of this plan"
+    if not any(matches(info.where, header) for header in headers):
+        return f"{one.key} is for {where_text(info.where)}"
+    place = next((step for step in places if step.implementation == one.key), places[0])
+    if isinstance(info, StepInfo) and place.implementation not in ("", one.key):
+        cure = f", choose it with --use {info.stage}={one.key}" if info.alternative else ""
+        return f"{place.implementation} implements {place.label}{cure}"
+    return f"{place.label} does not run ({place.reason})"
+
+
+def _idle_choices(use: Mapping[str, str], steps: list[PlannedStep]) -> Iterator[str]:
+    for stage, wanted in use.items():
+        places = [step for step in steps if step.stage == stage]
+        if not any(step.runs for step in places):
+            why = f"does not run ({places[0].reason})" if places else "is no step of this plan"
+            yield f"--use {stage}={wanted} has no effect: {stage} {why}"
+
+
+def _idle_overrides(overrides: Mapping[str, Any], steps: list[PlannedStep]) -> Iterator[str]:
+    used = {kind for step in steps for kind in step.references}
+    for kind in overrides:
+        if kind.lower() not in used and not kind.lower().startswith("pars-"):
+            yield f"--override {kind} has no effect: no step of this plan uses it"

@@ -1,0 +1,124 @@
+"""Products, keywords and figures of a ramp that is worked on piece by piece."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.table import QTable
+
+from jwcore import models, streaming
+from jwcore.context import Context
+
+SHAPE = (2, 3, 10, 6)
+
+
+def ramp():
+    exposure = models.Ramp(data=np.arange(np.prod(SHAPE), dtype="f4").reshape(SHAPE))
+    exposure.meta.subarray.ystart, exposure.meta.subarray.ysize = 5, 10
+    exposure.meta.exposure.integration_start, exposure.meta.exposure.integration_end = 1, 2
+    return exposure
+
+
+def planned(*, chunk="rows", halo=0, **params):
+    return SimpleNamespace(chunk=chunk, halo=halo, scratch=0.0, runs=True, params=params)
+
+
+def run(work, *, height, chunk="rows", halo=0):
+    """Run one step ``work(exposure, context)`` on pieces of the given height; return the pass and its counts."""
+    exposure = ramp()
+    whole = streaming.Pass([planned(chunk=chunk, halo=halo)], exposure, 0)
+    whole.pieces = lambda: ((lo, min(lo + height, whole.length)) for lo in range(0, whole.length, height))
+    counts: dict[str, float] = {}
+
+    def step(_, piece):
+        context = Context(rows=whole.own_rows, saver=whole.keep)
+        result = work(piece, context)
+        for name, value in context.counts.items():
+            counts[name] = counts.get(name, 0) + value
+        return result
+
+    return whole, whole.run(step), counts
+
+
+HEIGHTS = pytest.mark.parametrize("height", [10, 4, 3, 1])
+
+
+@HEIGHTS
+def test_what_lies_in_two_pieces_is_counted_once(height):
+    def work(exposure, context):
+        bright = exposure.data[0, 0] > 25
+        context.count(pixels=bright, rows=bright.any(axis=1), calls=1)
+        return exposure
+
+    _, _, counts = run(work, height=height, halo=2)
+    assert counts == {"pixels": 34, "rows": 6, "calls": -(-10 // height)}
+
+
+@pytest.mark.parametrize("height", [2, 1])
+def test_facts_of_the_detector_are_counted_with_the_first_integration(height):
+    def work(exposure, context):
+        context.count(bad=np.ones(exposure.shape[-2:], bool), jumps=int((exposure.data > 100).sum()))
+        return exposure
+
+    _, _, counts = run(work, height=height, chunk="integrations")
+    assert counts == {"bad": 60, "jumps": 259}
+
+
+@HEIGHTS
+def test_side_products_are_whole_whatever_the_pieces(height):
+    def work(exposure, context):
+        ny = exposure.shape[-2]
+        context.save("dark", models.Ramp(data=exposure.data[:1] + 1, meta=exposure.meta.copy()))
+        segments = 1 + int(exposure.data[0, 0, -1, -1] > 40)  # pieces may differ in the number of planes
+        fits = models.RampFitOutput(slope=np.ones((2, segments, ny, 6), "f4"), meta=exposure.meta.copy())
+        context.save("fitopt", fits)
+        context.save("list", models.Catalog(QTable({"row": exposure.data[0, 0, context.rows, 0]})))
+        return exposure
+
+    whole, _, _ = run(work, height=height, halo=1)
+    exposure = ramp()
+    np.testing.assert_array_equal(whole.sides["dark"].data, exposure.data[:1] + 1)
+    assert whole.sides["dark"].meta.subarray.ystart == 5
+    assert whole.sides["dark"].meta.subarray.ysize == 10
+    assert whole.sides["fitopt"].slope.shape == (2, 2, 10, 6)
+    assert (whole.sides["fitopt"].slope[:, 0] == 1).all()
+    np.testing.assert_array_equal(whole.sides["list"].table["row"], exposure.data[0, 0, :, 0])
+
+
+@pytest.mark.parametrize("height", [2, 1])
+def test_side_products_of_integrations(height):
+    def work(exposure, context):
+        context.save("copy", exposure.copy())
+        return exposure
+
+    whole, _, _ = run(work, height=height, chunk="integrations")
+    np.testing.assert_array_equal(whole.sides["copy"].data, ramp().data)
+    assert whole.sides["copy"].meta.exposure.integration_end == 2
+
+
+@HEIGHTS
+def test_products_get_the_keywords_of_all_pieces(height):
+    def work(exposure, context):
+        y = np.arange(exposure.shape[-2]) + exposure.meta.subarray.ystart
+        exposure.meta.exposure.primary_cosmic_rays = float(y[context.rows].mean())
+        exposure.meta.exposure.gain_factor = 0.1
+        exposure.meta.bunit_data = "DN/s"
+        return {"rate": models.Image(data=exposure.data[0, 0], meta=exposure.meta.copy())}
+
+    _, products, _ = run(work, height=height, halo=1)
+    meta = products["rate"].meta
+    assert meta.exposure.primary_cosmic_rays == pytest.approx(9.5, abs=1e-12)
+    assert meta.exposure.gain_factor == 0.1
+    assert meta.bunit_data == "DN/s"
+    assert meta.subarray.ystart == 5
+    np.testing.assert_array_equal(products["rate"].data, ramp().data[0, 0])
+
+
+def test_a_step_whose_result_is_saved_ends_its_pass():
+    from jwcore.plan_model import RUN, PlannedStep
+
+    names, saved = ("a", "b", "c"), {"save_results": True}
+    steps = [
+        PlannedStep(n, n, action=RUN, on=("science",), chunk="rows", params=saved if n == "b" else {}) for n in names
+    ]
+    assert [[step.label for step in group] for group in streaming.passes(steps)] == [["a", "b"], ["c"]]
