@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from jwcore.api import Context, Cube, Image, Meta, Reference
 
 IMAGE_FAMILIES = ("imaging", "coronagraphy", "ami", "calibration")
+APPROXIMATION = ("CTYPE", "CUNIT", "CRPIX", "CRVAL", "CD1_", "CD2_")
+"""Keywords of the FITS approximation, without the number of the axis."""
 POINTING = ("v2_ref", "v3_ref", "ra_ref", "dec_ref", "roll_ref")
 
 
