@@ -9,6 +9,8 @@ from scipy import ndimage
 
 from jwcore import models
 from jwcore.algorithms import dq, saturation
+from jwcore.api import Context
+from jwcore.builtin.detector1.refpix import RefPixParams, refpix
 from jwcore.references import Reference, References, chain_from_options, parameters_of
 from tests.parity.compare import read_arrays
 
@@ -119,3 +121,27 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     poisson = peer["VAR_POISSON"] + added
     error = np.sqrt(np.square(peer["ERR"]) + added)
     return {"VAR_POISSON": poisson.astype("f4"), "ERR": error.astype("f4")}
+
+
+def invalid_left_out(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Zero frames of the peer with the reference pixels that hold no value left out of the averages."""
+    return {"ZEROFRAME": peer["ZEROFRAME"] + _left_out(scene)} if "ZEROFRAME" in peer else {}
+
+
+def pixels_of_invalid_left_out(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels whose zero frame `invalid_left_out` changes by more than a thousandth of the noise."""
+    return {"ZEROFRAME": np.abs(_left_out(scene)) > 1e-3 * scene.noise} if "ZEROFRAME" in peer else {}
+
+
+@cache
+def _left_out(scene: Scene) -> np.ndarray:
+    """Return what the correction by reference pixels adds to zero frames when zeros count as missing, not as measured."""
+    results = []
+    for zero in (0.0, np.finfo(np.float32).tiny):
+        exposure = models.read(scene.peer / "superbias.fits")
+        exposure.data = exposure.data[:, :1]
+        missing = exposure.zeroframe == 0
+        exposure.zeroframe[missing] = zero
+        refpix(exposure, RefPixParams(), Context())
+        results.append(np.where(missing, np.float32(0), exposure.zeroframe))
+    return results[0] - results[1]
