@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jwcore.models import Ramp as Ramp
     from jwcore.models import RampFitOutput as RampFitOutput
     from jwcore.models import Segmentation as Segmentation
+    from jwcore.models import Tree as Tree
     from jwcore.models import blend as blend
     from jwcore.models import header_table as header_table
     from jwcore.params import Params as Params
@@ -59,6 +60,7 @@ _HOMES = {
         "Ramp",
         "RampFitOutput",
         "Segmentation",
+        "Tree",
         "blend",
         "header_table",
         "read",

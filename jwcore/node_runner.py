@@ -85,7 +85,7 @@ class NodeRunner:
         self.digests: dict[str, list[dict[str, Any]]] = {}
         self.settings: dict[str, Any] = {}
         self._digesting: list[tuple[str, str, Future]] = []
-        self.say = True
+        self.piece: streaming.Pass | None = None
 
     # ---------------------------------------------------------------- the run
     def run(self) -> NodeOutcome:
@@ -173,17 +173,23 @@ class NodeRunner:
     def _run_pass(self, group: list[Any], cap: int) -> None:
         """Run a group of steps piece by piece, and record each of them once."""
         before = len(self.outcome.steps)
-        self.say = False
-        result = streaming.Pass(group, self.streams[SCIENCE], cap).run(self.run_step)
-        self.say = True
+        whole = self.streams[SCIENCE]
+        joined = self.piece = streaming.Pass(group, whole, cap)
+        result = joined.run(self.run_step)
+        self.piece = None
+        if result is not whole:
+            _inherit(result, whole)
         pieces = self.outcome.steps[before:]
         del self.outcome.steps[before:]
         for planned in group:
             record = _summed([piece for piece in pieces if piece["label"] == planned.label])
             self.outcome.steps.append(record)
-            self._stamp(self.streams[SCIENCE], planned, record["status"])
+            self._stamp(whole, planned, record["status"])
             self._tell(planned, record)
         self._route(group[-1], SCIENCE, result)
+        for name, side in joined.sides.items():
+            self._write(name, side, name)
+        self._save_result(group[-1], result)
 
     def _run_entry(self, entry: PlannedEntry) -> None:
         if isinstance(entry, PlannedStep):
@@ -302,7 +308,9 @@ class NodeRunner:
             detector=self.plugins.detector(meta.keyword("DETECTOR")) if meta is not None else None,
             exposure_type=self.plugins.exposure_type(meta.keyword("EXP_TYPE")) if meta is not None else None,
             products=info.products,
-            saver=lambda name, side: self._write(name, side, name),
+            rows=self.piece.own_rows if self.piece else slice(None),
+            saver=self.piece.keep if self.piece else lambda name, side: self._write(name, side, name),
+            namer=lambda name, extension: f"{self.node.base}_{self.node.saves.get(name, name)}.{extension}",
             nested=lambda stage, inner, **how: self._nested(planned, record, stage, inner, **how),
             progress=self.progress,
         )  # fmt: skip
@@ -339,17 +347,26 @@ class NodeRunner:
         own = [
             p for p in (_each(result) if result is not product else _each(product)) if isinstance(p, models.Exposure)
         ]
-        for exposure in own:
-            self._stamp(exposure, planned, COMPLETE)
-        if planned.params.get("save_results"):
-            suffix = planned.params.get("suffix") or self.plugins.stages[planned.stage].suffix
-            for name, part in result.items() if isinstance(result, Mapping) else ((suffix, result),):
-                self._write(f"{planned.label}:{name}", part, name)
+        for index, exposure in enumerate(own):
+            self._stamp(exposure, planned, SKIPPED if index in context.unchanged else COMPLETE)
+        if self.piece is None:
+            self._save_result(planned, result)
         self._tell(planned, record)
+
+    def _save_result(self, planned: PlannedStep, result: Any) -> None:
+        """Write the result of a step that shall be saved."""
+        if not planned.runs or not planned.params.get("save_results"):
+            return
+        suffix = planned.params.get("suffix")
+        if not suffix:
+            suffix = self.plugins.stages[planned.stage].suffix
+            suffix = models.of_integrations(suffix) if isinstance(result, models.Cube) else suffix
+        for name, part in result.items() if isinstance(result, Mapping) else ((suffix, result),):
+            self._write(f"{planned.label}:{name}", part, name)
 
     def _tell(self, planned: PlannedStep, record: Mapping[str, Any]) -> None:
         """Write the one log line of a step."""
-        if not self.say:
+        if self.piece is not None:
             return
         if record["status"] == COMPLETE:
             log.info("%s", step_line(planned, record["seconds"], record.get("counts", {})))
@@ -412,7 +429,7 @@ class NodeRunner:
         kept = []
         for number, (name, item) in enumerate(self._named(product)):
             tail = suffix.get(type(item).__name__) if isinstance(suffix, Mapping) else suffix
-            if isinstance(item, models.Exposure):
+            if isinstance(item, models.Exposure | models.Catalog):
                 item.provenance = histories[number] if histories is not None else self._so_far()
             kept.append(self._write_one(name, item, tail))
         names = [name for name, _ in self._named(product)]
@@ -446,7 +463,7 @@ class NodeRunner:
 
     def _write_one(self, base: str, product: Any, suffix: Any) -> Any:
         folder = self.plan.options.output_dir
-        extension = "ecsv" if isinstance(product, models.Catalog) else "fits"
+        extension = product.extension if isinstance(product, (models.Catalog, models.Tree)) else "fits"
         name = f"{base}_{suffix}.{extension}"
         if isinstance(product, models.Exposure):
             self._sign(product, name)

@@ -16,7 +16,7 @@ from jwcore.errors import PluginError, UsageError
 DEFAULT_ORIGIN = "default"
 
 
-def param(default: Any, doc: str, *, unit: str | None = None, **constraints: Any) -> Any:
+def param(default: Any, doc: str, *, unit: str | None = None, replaces: str | None = None, **constraints: Any) -> Any:
     """Declare one parameter of a step.
 
     Parameters
@@ -27,10 +27,13 @@ def param(default: Any, doc: str, *, unit: str | None = None, **constraints: Any
         One line that says what the parameter does.
     unit : str, optional
         Unit of the value ("pixel", "sigma", "s", "DN" ...).
+    replaces : str, optional
+        Reference type in whose place the file is used that the value names.
     **constraints
         Limits understood by pydantic: ``ge``, ``gt``, ``le``, ``lt``, ``min_length`` ...
     """
-    return Field(default, description=doc, json_schema_extra={"unit": unit} if unit else None, **constraints)
+    facts: dict[str, Any] = {name: fact for name, fact in (("unit", unit), ("replaces", replaces)) if fact}
+    return Field(default, description=doc, json_schema_extra=facts or None, **constraints)
 
 
 class Params(BaseModel):
@@ -41,6 +44,13 @@ class Params(BaseModel):
     skip: bool = param(False, "Do not run this step")
     save_results: bool = param(False, "Write the result of this step")
     suffix: str | None = param(None, "File suffix of the result, when it is written")
+
+
+def replacements(params: Params) -> dict[str, str]:
+    """Return the files that parameters put in the place of references, by reference type."""
+    declared = type(params).model_fields.items()
+    kinds = {n: f.json_schema_extra.get("replaces") for n, f in declared if isinstance(f.json_schema_extra, dict)}
+    return {str(kind): str(path) for name, kind in kinds.items() if kind and (path := getattr(params, name))}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jwcore.declare import Detector, ExposureType, StepInfo
 from jwcore.errors import JwcalError, PluginError, UsageError
 from jwcore.executors import find_executor
 from jwcore.inputs import Job, open_inputs
-from jwcore.params import Layer, Params, resolve, unknown_name
+from jwcore.params import Layer, Params, replacements, resolve, unknown_name
 from jwcore.plan_model import (
     REFUSED,
     RUN,
@@ -34,6 +34,7 @@ from jwcore.plan_model import (
 from jwcore.plugins import Implementation, Plugins, Selection
 from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds
 from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
+from jwcore.references.providers import OverrideProvider
 from jwcore.remarks import remarks
 
 COMMAND_LINE = "command line"
@@ -159,6 +160,7 @@ class NodeBuilder:
         self.facts = _facts(job, self.exposure_type)
         self.started = request.start is None or request.start not in {s.label for s in job.recipe.steps()}
         self.streams = {SCIENCE, *job.inputs}
+        self.own = Params()
         self._outcomes: dict[str, Any] = {}
         self._parameters: Mapping[str, str] | None = None
         self._pars = tuple(parameter_layers(chain, job.recipe.pars_class, job.recipe.steps(), self.parameters))
@@ -174,20 +176,22 @@ class NodeBuilder:
     def build(self) -> Node:
         """Plan all entries and return the node."""
         recipe = self.job.recipe
-        own = Params()
+        own = self.own
         if recipe.name not in {step.label for step in recipe.steps()}:  # the recipe of a single step shares its name
             own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
+            self.own = own
         entries = []
         for entry in recipe.entries:
             if (planned := self._entry(entry, own)) is not None:
                 entries.append(planned)
                 self._follow(planned)
         saves = {stream: suffix for stream, suffix in recipe.saves.items() if stream in self.streams}
+        saves |= {entry.stream: entry.suffix for entry in entries if isinstance(entry, PlannedSave)}
         return Node(
             id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),
             saves=saves, ensemble=recipe.takes == "exposures", after=self.job.after,
             association=self.job.association, peak_bytes=_peak_bytes(self.job, entries),
-            in_memory=getattr(own, "in_memory", True),
+            in_memory=getattr(own, "in_memory", True) and all(_in_memory(entry) for entry in entries),
         )  # fmt: skip
 
     def _follow(self, entry: PlannedEntry) -> None:
@@ -270,7 +274,9 @@ class NodeBuilder:
 
     def _implemented(self, bare: PlannedStep, entry: Step, implementation: Implementation) -> PlannedStep:
         info = implementation.info
-        layers = [Layer(f"recipe {self.job.recipe.name}", {entry.label: entry.params})]
+        switched = {name: True for option, (label, name) in self.job.recipe.switches.items()
+                    if label == entry.label and getattr(self.own, option, False)}  # fmt: skip
+        layers = [Layer(f"recipe {self.job.recipe.name}", {entry.label: {**entry.params, **switched}})]
         higher = (*self._pars, *self.request.params)
         layers += [
             Layer(h.origin, {entry.label: values}) for h, values in zip(higher, self._values(entry), strict=True)
@@ -287,11 +293,12 @@ class NodeBuilder:
         if values.skip:
             why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"
             return replace(planned, action=SKIP, reason=why)
-        references, reason = self._references(entry, implementation)
+        references, reason = self._references(entry, implementation, values)
         if reason is None and info.applies is not None:
             reason = self._asked(info.applies, params=values, references=references)
         if reason is not None:
-            return replace(planned, references=references, action=SKIP, reason=reason)
+            attempted = not entry.only_if_applies
+            return replace(planned, references=references, action=SKIP, reason=reason, attempted=attempted)
         wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
         calls = tuple(self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in info.calls)
         saves, may_save = self._side_products(info, values)
@@ -326,14 +333,18 @@ class NodeBuilder:
         offered |= {"meta": self.job.meta, "members": self.job.inputs}
         return applies(**{name: offered[name] for name in inspect.signature(applies).parameters})
 
-    def _references(self, entry: Step, implementation: Implementation) -> tuple[dict[str, Any], str | None]:
+    def _references(
+        self, entry: Step, implementation: Implementation, values: Params
+    ) -> tuple[dict[str, Any], str | None]:
         """Resolve the references of a step; return them with a reason to skip, if their absence is one."""
         info = implementation.info
-        self._look_up((*info.references, *info.optional_references))
+        kinds = (*info.references, *info.optional_references)
+        named = OverrideProvider(replacements(values)).find(kinds, {})
+        self._look_up([kind for kind in kinds if kind not in named])
         found: dict[str, Any] = {}
         reason = None
-        for kind in (*info.references, *info.optional_references):
-            outcome = self._outcomes[kind]
+        for kind in kinds:
+            outcome = named[kind] if kind in named else self._outcomes[kind]
             needed = kind in info.references
             if isinstance(outcome, Found):
                 found[kind] = outcome
@@ -356,6 +367,11 @@ class NodeBuilder:
 
     def _problem(self, label: str, error: JwcalError) -> None:
         self.problems.append(Problem(self.job.id, label, error.message, error.cure or "", error.exit_code))
+
+
+def _in_memory(entry: PlannedEntry) -> bool:
+    """Tell whether a step leaves all exposures of a set in memory."""
+    return not (isinstance(entry, PlannedStep) and entry.runs) or entry.params.get("in_memory", True)
 
 
 def _facts(job: Job, exposure_type: ExposureType | None) -> dict[str, Any]:

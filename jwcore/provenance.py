@@ -27,6 +27,7 @@ def configuration(plan: Plan, node: Node, plugins: Plugins) -> Record:
     """Write down what was decided for a node."""
     used = {step.implementation.split(":")[0] for step in node.steps() if step.implementation}
     used |= {key.split(":")[0] for step in node.steps() for key in step.wrappers}
+    used |= {plugin.name for plugin in plugins.plugins.values() if plugin.named}  # they may act through hooks
     record: Record = {
         "kind": CONFIGURATION,
         "jwcal": version(),

@@ -36,6 +36,8 @@ class Step:
         ``direct_image``), evaluated while planning.
     params : mapping
         Parameter values of the recipe layer.
+    only_if_applies : bool
+        A step that finds while planning that it does not apply counts as not attempted: it leaves no status keyword.
     """
 
     stage: str
@@ -45,6 +47,7 @@ class Step:
     when: Conditions = field(default_factory=dict)
     unless: Conditions = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    only_if_applies: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.stage)
@@ -138,6 +141,8 @@ class Recipe:
         Stream that the next recipe of a chain takes up.
     params : type
         Parameters of the recipe itself.
+    switches : mapping
+        Parameter of the recipe -> (label, parameter) of a step that it switches on.
     pars_class : str
         Class name under which parameter references know the recipe.
     """
@@ -150,6 +155,7 @@ class Recipe:
     takes: str = "exposure"
     makes: str = SCIENCE
     params: type[Params] = Params
+    switches: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     pars_class: str = ""
 
     def __post_init__(self) -> None:

@@ -15,6 +15,12 @@ class Detector1Params(Params):
     save_calibrated_ramp: bool = param(False, "Write the corrected ramp (suffix ramp) before the slope fit")
 
 
+class Image2Params(Params):
+    """Parameters of the image2 recipe itself."""
+
+    save_bsub: bool = param(False, "Deprecated: use bkg_subtract.save_results")
+
+
 class Image3Params(Params):
     """Parameters of the image3 recipe itself."""
 
@@ -83,7 +89,7 @@ def image2(*, where: Mapping[str, str]) -> Recipe:
     return Recipe(
         "image2",
         entries=(
-            Step("bkg_subtract"),
+            Step("bkg_subtract", only_if_applies=True),
             Step("assign_wcs"),
             Step("flat_field"),
             Step("photom"),
@@ -92,6 +98,8 @@ def image2(*, where: Mapping[str, str]) -> Recipe:
         saves={"science": {"Image": "cal", "Cube": "calints"}, "i2d": "i2d"},
         where=where,
         aliases=("calwebb_image2",),
+        params=Image2Params,
+        switches={"save_bsub": ("bkg_subtract", "save_results")},
         pars_class="Image2Pipeline",
     )
 

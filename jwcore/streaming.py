@@ -19,6 +19,9 @@ from jwcore import models
 from jwcore.plan_model import Node, PlannedEntry, PlannedStep
 from jwcore.recipes import SCIENCE
 
+GEOMETRY = ("subarray.ystart", "subarray.ysize", "exposure.integration_start", "exposure.integration_end")
+"""Keywords that say which part of an exposure a piece is."""
+
 BASE_BYTES = 350_000_000
 """What the interpreter, the libraries and one compiled kernel take before any array."""
 
@@ -54,6 +57,9 @@ def passes(entries: Sequence[PlannedEntry]) -> Iterator[list[PlannedEntry]]:
         if not (group and skipped):
             kind = own
         group.append(entry)
+        if own and entry.params.get("save_results"):  # type: ignore[union-attr]
+            yield group  # what is saved is the whole exposure as it is after this step
+            group = []
     if group:
         yield group
 
@@ -87,7 +93,14 @@ class Pass:
     exposure: Any
     max_memory: int
     results: dict[str, Any] = field(default_factory=dict)
-    _changes: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    """Products of the last step, by name, when it makes such."""
+    sides: dict[str, Any] = field(default_factory=dict)
+    """Side products of all steps, by name; see `keep`."""
+    own_rows: slice = field(default_factory=lambda: slice(None))
+    """Rows of the present piece whose figures count: neither halo, nor rows that the piece before has counted."""
+    _span: tuple[int, int, int] = (0, 0, 0)
+    _before: dict[str, Any] = field(default_factory=dict)
+    _changes: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
     _above: dict[str, np.ndarray] = field(default_factory=dict)
 
     def run(self, run_step: Callable[[PlannedStep, Any], Any]) -> Any:
@@ -103,19 +116,27 @@ class Pass:
             first, last = max(0, lo - halo), min(self.length, hi + halo)
             piece = self._cut(first, last)
             self._remember(piece, lo, hi, first)
-            before = dict(piece.meta.items())
+            self._span = lo, hi, first
+            self.own_rows = slice(lo - first, hi - first) if self._rows else slice(None) if lo == 0 else slice(0)
+            self._before = dict(piece.meta.items())
             product: Any = piece
             for planned in self.steps:
                 product = run_step(planned, product)
             if isinstance(product, Mapping):
                 for name, part in product.items():
-                    self._collect(name, part, lo, hi, first)
+                    self._join(self.results, name, part)
             else:
-                self._put_back(product, lo, hi, first)
-                changed = {k: v for k, v in product.meta.items() if before.get(k) != v}
-                self._changes.append((hi - lo, changed))
-        self._merge_keywords()
+                self._fill("", self.exposure, product)
+        self._merge_keywords("", self.exposure.meta)
+        for products in (self.results, self.sides):
+            for name, whole in products.items():
+                if isinstance(whole, models.Exposure):
+                    self._merge_keywords(name, whole.meta)
         return self.results or self.exposure
+
+    def keep(self, name: str, part: Any) -> None:
+        """Take a side product that a step made from the present piece, and join it with those of other pieces."""
+        self._join(self.sides, name, part)
 
     @property
     def axis(self) -> int:
@@ -194,58 +215,62 @@ class Pass:
             piece.meta.set("exposure.integration_start", start)
             piece.meta.set("exposure.integration_end", start + last - first - 1)
 
-    def _put_back(self, piece: Any, lo: int, hi: int, first: int) -> None:
-        whole = self.exposure
-        for name in piece.arrays():
-            array = getattr(piece, name)
-            if not _framed(piece, name):
-                continue
-            target = getattr(whole, name)
-            if target is None:
-                setattr(whole, name, np.zeros(self._full(array.shape, name), array.dtype))
-                target = getattr(whole, name)
-            if self._rows:
-                target[..., lo:hi, :] = array[..., lo - first : hi - first, :]
-            elif array.ndim == len(whole.shape) or name == "zeroframe":
-                target[lo:hi] = array
-            elif array.dtype.kind == "u":
-                target |= array
-            else:
-                target[...] = array
+    def _join(self, products: dict[str, Any], name: str, part: Any) -> None:
+        """Fill the present piece of a product that is made piece by piece."""
+        if isinstance(part, models.Catalog):
+            from astropy.table import vstack
 
-    def _full(self, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-        if self._rows:
-            return (*shape[:-2], self.length, shape[-1])
-        return (self.length, *shape[1:]) if len(shape) == len(self.exposure.shape) else shape
+            tables = [known.table for known in (products.get(name), part) if known is not None]
+            products[name] = models.Catalog(vstack(tables, metadata_conflicts="silent"))
+            return
+        if name not in products:
+            products[name] = type(part)(meta=part.meta.copy())
+            products[name].meta.update(_geometry(self.exposure.meta))
+        self._fill(name, products[name], part)
 
-    def _collect(self, name: str, part: Any, lo: int, hi: int, first: int) -> None:
-        """Fill the rows of a product that the last step made from a piece."""
-        if name not in self.results:
-            whole = type(part)(meta=part.meta.copy())
-            whole.meta.update(_geometry(self.exposure.meta))
-            self.results[name] = whole
-        whole = self.results[name]
-        for array_name in part.arrays():
-            array = getattr(part, array_name)
-            if not _framed(part, array_name):
-                setattr(whole, array_name, array)
-                continue
-            if getattr(whole, array_name) is None or getattr(whole, array_name).shape[-2] != self.length:
-                setattr(whole, array_name, np.zeros((*array.shape[:-2], self.length, array.shape[-1]), array.dtype))
-            getattr(whole, array_name)[..., lo:hi, :] = array[..., lo - first : hi - first, :]
+    def _fill(self, name: str, whole: Any, part: Any) -> None:
+        """Write a piece without its halo to its place, and note the keywords that have changed."""
+        lo, hi, first = self._span
+        for attribute in part.arrays():
+            array = getattr(part, attribute)
+            if not _framed(part, attribute):
+                setattr(whole, attribute, array)
+            elif self._rows:
+                own = array[..., lo - first : hi - first, :]
+                target = _room(whole, attribute, (*own.shape[:-2], self.length, own.shape[-1]), own.dtype)
+                target[(*map(slice, own.shape[:-2]), slice(lo, hi))] = own
+            elif array.ndim > 2:
+                target = _room(whole, attribute, (self.length, *array.shape[1:]), array.dtype)
+                target[(slice(lo, hi), *map(slice, array.shape[1:]))] = array
+            else:  # all integrations have one image: flags add up, of the rest the last counts
+                target = _room(whole, attribute, array.shape, array.dtype)
+                target[...] = target | array if array.dtype.kind == "u" else array
+        changed = {key: value for key, value in part.meta.items() if self._before.get(key) != value}
+        self._changes.setdefault(name, []).append((hi - lo, changed))
 
-    def _merge_keywords(self) -> None:
+    def _merge_keywords(self, name: str, meta: Any) -> None:
         """Decide keywords once: figures that differ between pieces are averaged by the size of the piece."""
-        geometry = set(dict(_geometry(self.exposure.meta).items())) | {"subarray.ystart", "subarray.ysize"}
-        geometry |= {"exposure.integration_start", "exposure.integration_end"}
-        names = {name for _, changed in self._changes for name in changed} - geometry
-        total = sum(size for size, _ in self._changes)
-        for name in names:
-            values = [(size, changed[name]) for size, changed in self._changes if name in changed]
-            if isinstance(values[0][1], float):
-                self.exposure.meta.set(name, sum(size * value for size, value in values) / total)
-            else:
-                self.exposure.meta.set(name, values[-1][1])
+        changes = self._changes.get(name, [])
+        total = sum(size for size, _ in changes)
+        for key in {key for _, changed in changes for key in changed} - set(GEOMETRY):
+            values = [(size, changed[key]) for size, changed in changes if key in changed]
+            last = values[-1][1]
+            if isinstance(last, float) and any(value != last for _, value in values):
+                last = sum(size * value for size, value in values) / total
+            meta.set(key, last)
+
+
+def _room(whole: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return the array of a product, made or enlarged with zeros where a piece has more planes than those before."""
+    known = getattr(whole, name)
+    if known is not None:
+        shape = tuple(map(max, shape, known.shape))
+    if known is None or known.shape != shape:
+        room = np.zeros(shape, dtype)
+        if known is not None:
+            room[tuple(map(slice, known.shape))] = known
+        setattr(whole, name, room)
+    return getattr(whole, name)
 
 
 def _framed(exposure: Any, name: str) -> bool:
@@ -256,5 +281,4 @@ def _framed(exposure: Any, name: str) -> bool:
 
 def _geometry(meta: Any) -> Any:
     """Metadata that differ between a piece and the whole."""
-    names = ("subarray.ystart", "subarray.ysize", "exposure.integration_start", "exposure.integration_end")
-    return models.Meta({name: meta.get(name) for name in names if meta.get(name) is not None})
+    return models.Meta({name: meta.get(name) for name in GEOMETRY if meta.get(name) is not None})

@@ -234,7 +234,8 @@ def _fit_group(group: Group, reference: Positions, settings: AlignSettings) -> P
     sources = _group_positions(group)
     in_plane = np.transpose(plane.world_to_tanp(sources.ra, sources.dec))
     reference_in_plane = np.transpose(plane.world_to_tanp(reference.ra, reference.dec))
-    paired, matched = match_sources(reference_in_plane, in_plane, pixel=_pixel(plane), settings=settings)
+    pixel = _pixel(plane)
+    paired, matched = match_sources(reference_in_plane, in_plane, pixel=pixel, settings=settings)
     if len(matched) < settings.fewest:
         _mark(group, f"{len(matched)} matches, {settings.fewest} needed")
         return None
@@ -243,6 +244,7 @@ def _fit_group(group: Group, reference: Positions, settings: AlignSettings) -> P
         in_plane[matched],
         reference_weight=None if reference.weight is None else reference.weight[paired],
         weight=None if sources.weight is None else sources.weight[matched],
+        pixel=pixel,
         settings=settings,
     )
     for image in reversed(group):  # the first one carries the tangent plane: it changes last

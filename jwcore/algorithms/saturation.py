@@ -48,7 +48,7 @@ def flag_saturated_groups(
     nframes: int = 1,
     groupgap: int = 0,
     use_readpatt: bool = True,
-) -> int:
+) -> np.ndarray:
     r"""Flag saturation, the converter's floor and partly saturated averages in ``groupdq``, in place.
 
     1. From the first group with :math:`D_g \ge S` on, and in the box of ``2 grow + 1`` pixels around: SATURATED.
@@ -78,8 +78,8 @@ def flag_saturated_groups(
 
     Returns
     -------
-    saturated : int
-        Number of pixels with a saturated group, summed over integrations.
+    saturated : ndarray of int64, shape (ny,)
+        Number of pixels of each row with a saturated group, summed over integrations.
     """
     frames = frame_numbers(ngroups=data.shape[1], nframes=nframes, groupgap=groupgap)
     last = frames[:, -1]
@@ -118,7 +118,7 @@ def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
     averaged = rows.smallest(partial) < 1
     first = np.empty((ny, nx), np.int16)
     partly = np.empty((ny if averaged else 0, nx), np.int16)
-    saturated = 0
+    saturated = np.zeros(ny, np.int64)
     for i in range(nints):
         for y in prange(ny):
             _first_saturated(data, level, i, y, first[y])
@@ -126,7 +126,7 @@ def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
         for y in prange(ny):
             grown = np.empty(nx, np.int16)
             _box_minimum(first, y, grow, ngroups, grown)
-            saturated += _flag_from(groupdq, i, y, grown)
+            saturated[y] += _flag_from(groupdq, i, y, grown)
             if averaged:
                 _partly_saturated(data, groupdq, level, partial, i, y, grown, partly[y])
             if not np.isnan(reach):

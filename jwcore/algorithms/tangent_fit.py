@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ MINIMUM = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
 CONTAMINATED = 2.0
 """Root mean square residual in units of that of normal errors with the same median: above, some matches are false."""
 ROBUST_ITERATIONS = 20
+PHASE_ERROR = 0.25
+"""Residual in pixels, up to which a match is not called false: centroids of undersampled stars err with their place on the
+pixels, two matched ones by up to 0.23 pixel, and not normally: most of a dither by one value, the rest by another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +144,13 @@ def fit_positions(
     *,
     reference_weight: NDArray[np.float64] | None = None,
     weight: NDArray[np.float64] | None = None,
+    pixel: float = 0.0,
     settings: AlignSettings,
 ) -> Fit:
     """Fit reference places as a linear function of those of their matches, with clipping.
 
     Clipping by the rms residual cannot cope with many false matches, because they dominate it. In that case the fit is
-    repeated with clipping by the median residual, which they do not, and matches once clipped stay out.
+    repeated with clipping by the median residual, which they do not, but not below a quarter of a pixel.
 
     Parameters
     ----------
@@ -153,6 +158,8 @@ def fit_positions(
         Places of matched sources in a tangent plane, arcsec.
     reference_weight, weight : ndarray of float64, shape (n,), optional
         Weights w, combined as ``1 / w = 1 / w_reference + 1 / w_source``.
+    pixel : float
+        Size of a pixel, arcsec.
     settings : AlignSettings
 
     Returns
@@ -165,9 +172,7 @@ def fit_positions(
     sigma, nclip, geometry = settings.sigma, settings.nclip, settings.fitgeom
     fit = iter_linear_fit(*positions, fitgeom=geometry, nclip=nclip, sigma=(sigma, "rmse"))
     if settings.robust and nclip and fit["rmse"] > CONTAMINATED * fit["mad"]:
-        fit = iter_linear_fit(
-            *positions, fitgeom=geometry, nclip=ROBUST_ITERATIONS, sigma=(sigma, "mad"), clip_accum=True
-        )
+        fit = _without_false_matches(fit, *positions, pixel=pixel, settings=settings)
     matrix = np.asarray(fit["matrix"], dtype=np.float64)
     shift = np.asarray(fit["shift"] + fit["center"] - matrix @ fit["center"], dtype=np.float64)  # about the origin
     return Fit(
@@ -180,3 +185,28 @@ def fit_positions(
         mae=float(fit["mae"]),
         matrix=matrix,
     )
+
+
+def _without_false_matches(
+    fit: dict[str, Any],
+    reference: NDArray[np.float64],
+    sources: NDArray[np.float64],
+    *weights: NDArray[np.float64] | None,
+    pixel: float,
+    settings: AlignSettings,
+) -> dict[str, Any]:
+    """Fit again and again what lies near the last fit, as judged by the median residual of all matches."""
+    from tweakwcs.linearfit import iter_linear_fit
+
+    used = np.zeros(len(sources), dtype=bool)
+    for _ in range(ROBUST_ITERATIONS):
+        center = fit["center"]
+        residual = np.hypot(*(reference - center - (sources - center) @ fit["matrix"].T - fit["shift"]).T)
+        normal = np.median(residual) / np.sqrt(np.log(2.0))  # rms of normal errors in the plane with this median
+        near = residual <= max(settings.sigma * normal, PHASE_ERROR * pixel)
+        if np.array_equal(near, used) or np.count_nonzero(near) < MINIMUM[settings.fitgeom]:
+            break
+        used = near
+        kept = [None if values is None else values[used] for values in (reference, sources, *weights)]
+        fit = iter_linear_fit(*kept, fitgeom=settings.fitgeom, nclip=0)
+    return fit

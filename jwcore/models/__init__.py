@@ -26,9 +26,10 @@ from jwcore.models.declare import Array, Table
 from jwcore.models.exposure import Exposure, Extra
 from jwcore.models.facts import is_moving_target, is_tso
 from jwcore.models.meta import InvalidMetadata, Meta
-from jwcore.models.naming import product_name, strip_suffix, suffix_of
+from jwcore.models.naming import of_integrations, product_name, strip_suffix, suffix_of
 from jwcore.models.reader import fingerprint, read_exposure, read_meta
 from jwcore.models.sets import ExposureSet
+from jwcore.models.tree import Tree
 from jwcore.models.writer import write_exposure
 
 __all__ = [
@@ -48,12 +49,14 @@ __all__ = [
     "RampFitOutput",
     "Segmentation",
     "Table",
+    "Tree",
     "Uncal",
     "blend",
     "fingerprint",
     "header_table",
     "is_moving_target",
     "is_tso",
+    "of_integrations",
     "product_name",
     "read",
     "read_meta",
@@ -62,7 +65,7 @@ __all__ = [
     "write",
 ]
 
-Product = Exposure | Catalog
+Product = Exposure | Catalog | Tree
 
 
 def read(path: str | Path, *, kind: type[Exposure] | None = None) -> Product:
@@ -71,7 +74,7 @@ def read(path: str | Path, *, kind: type[Exposure] | None = None) -> Product:
     Parameters
     ----------
     path : path-like
-        A FITS product or an ECSV catalogue.
+        A FITS product, an ECSV catalogue or an ASDF tree.
     kind : type, optional
         Container to read it into; by default that of its DATAMODL (raw ramps become a `Ramp`).
 
@@ -83,6 +86,8 @@ def read(path: str | Path, *, kind: type[Exposure] | None = None) -> Product:
     path = Path(path)
     if path.suffix.lower() == ".ecsv":
         return Catalog.read(path)
+    if path.suffix.lower() == ".asdf":
+        return Tree.read(path)
     if path.suffix.lower() == ".json":
         raise BadInput("this is not a product", where=str(path), cure="open associations with jwcore.associations")
     return read_exposure(path, kind=kind)
@@ -99,12 +104,12 @@ def write(product: Product, path: str | Path) -> Path:
         When the system refuses to write, or a header cannot hold a value.
     """
     path = Path(path)
-    extension = f".{product.extension}" if isinstance(product, Catalog) else ".fits"
+    extension = f".{product.extension}" if isinstance(product, (Catalog, Tree)) else ".fits"
     if path.suffix.lower() != extension:
         raise UsageError(
             f"a {type(product).__name__} is written as {extension}", where=str(path), cure="change the name"
         )
-    if isinstance(product, Catalog):
+    if isinstance(product, (Catalog, Tree)):
         product.write(path)
     else:
         write_exposure(product, path)

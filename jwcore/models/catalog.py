@@ -1,30 +1,40 @@
-"""Source catalogues and other ECSV tables."""
+"""Source catalogues and other tables."""
 
+import base64
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from jwcore.errors import BadInput
+from jwcore.models.exposure import PROVENANCE, pack, unpack
 from jwcore.models.writer import atomic
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 
+FORMATS = {"ecsv": "ascii.ecsv", "fits": "fits"}
+"""Name of the format in astropy, by extension."""
+
+
 class Catalog:
-    """A table product kept as ECSV.
+    """A table product, kept as ECSV or as a FITS table.
 
     Parameters
     ----------
     table : astropy.table.Table, optional
-        The table; its ``meta`` is written too.
+        The table; its ``meta`` is written too, in FITS as far as keywords can hold it.
     path : path-like, optional
         File to read the table from when it is first needed.
+    extension : {"ecsv", "fits"}, optional
+        Extension of the file that is written: by default that of `path`, else ``ecsv``.
     """
 
-    def __init__(self, table: "Table | None" = None, *, path: str | Path | None = None):
+    def __init__(self, table: "Table | None" = None, *, path: str | Path | None = None, extension: str | None = None):
         self._table = table
         self.path = None if path is None else Path(path)
+        is_fits = self.path is not None and self.path.suffix.lower() == ".fits"
+        self.extension = extension or ("fits" if is_fits else "ecsv")
 
     @property
     def table(self) -> "Table":
@@ -33,7 +43,7 @@ class Catalog:
         Raises
         ------
         BadInput
-            When the file is not an ECSV table.
+            When the file is no such table.
         """
         if self._table is None:
             self._table = self._read()
@@ -43,15 +53,33 @@ class Catalog:
     def table(self, table: "Table") -> None:
         self._table = table
 
+    @property
+    def provenance(self) -> list[dict]:
+        """Records of the runs that made the catalogue; in the file they are one line of compressed text."""
+        if PROVENANCE not in self.table.meta:
+            return []
+        try:
+            content = base64.b64decode(self.table.meta[PROVENANCE])
+        except (TypeError, ValueError):
+            content = b""  # reported as damaged, like any other wrong content
+        return unpack(content, where=str(self.path))
+
+    @provenance.setter
+    def provenance(self, records: list[dict]) -> None:
+        self.table.meta[PROVENANCE] = base64.b64encode(pack(records)).decode()
+
     def _read(self) -> "Table":
         from astropy.table import QTable
 
         if self.path is None:
             raise ValueError("a Catalog needs a table or a path")
         try:
-            return QTable.read(self.path, format="ascii.ecsv")
+            return QTable.read(self.path, format=FORMATS[self.extension])
         except (OSError, ValueError) as error:
-            raise BadInput(f"not an ECSV table: {error}", where=str(self.path), cure="give an .ecsv file") from None
+            kind = self.extension.upper()
+            raise BadInput(
+                f"not an {kind} table: {error}", where=str(self.path), cure=f"give an {kind} table"
+            ) from None
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -62,14 +90,25 @@ class Catalog:
 
     def write(self, path: Path) -> None:
         """Write the table to `path`, complete or not at all."""
-        text = io.StringIO()
-        self.table.write(text, format="ascii.ecsv")
         with atomic(path) as stream:
-            stream.write(text.getvalue().encode())
+            stream.write(self._fits() if self.extension == "fits" else self._ecsv())
+
+    def _ecsv(self) -> bytes:
+        text = io.StringIO()
+        self.table.write(text, format=FORMATS["ecsv"])
+        return text.getvalue().encode()
+
+    def _fits(self) -> bytes:
+        content = io.BytesIO()
+        table = self.table.copy(copy_data=False)
+        plain = str | int | float | bool
+        table.meta = {k: v for k, v in table.meta.items() if len(k) <= 8 and isinstance(v, plain)}
+        table.write(content, format=FORMATS["fits"])
+        return content.getvalue()
 
     def copy(self) -> Self:
         """Return an independent copy."""
-        return type(self)(self.table.copy(), path=self.path)
+        return type(self)(self.table.copy(), path=self.path, extension=self.extension)
 
     def __len__(self) -> int:
         return len(self.table)

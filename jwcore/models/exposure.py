@@ -337,7 +337,7 @@ class Exposure:
             if name == ASDF:
                 exposure._tree = AsdfTree(functools.partial(file.bytes, block))
             elif name == PROVENANCE:
-                exposure._provenance = functools.partial(_unpack, file, block)
+                exposure._provenance = functools.partial(_records, file, block)
             elif name in attributes and block.version == 1:
                 exposure._place(attributes[name], block)
             else:
@@ -378,13 +378,16 @@ def mapped(file: FitsFile, block: Block) -> bool:
     return sum(other.name == block.name for other in file.blocks) == 1
 
 
-def _unpack(file: FitsFile, block: Block) -> list[dict]:
+def _records(file: FitsFile, block: Block) -> list[dict]:
+    return unpack(file.bytes(block), where=str(file.path))
+
+
+def unpack(content: bytes, *, where: str) -> list[dict]:
+    """Return the records that `pack` compressed; BadInput when they are damaged."""
     try:
-        return json.loads(zlib.decompress(file.bytes(block)))
+        return json.loads(zlib.decompress(content))
     except (zlib.error, ValueError):
-        raise BadInput(
-            "the provenance record is damaged", where=str(file.path), cure="delete the extension JWCAL"
-        ) from None
+        raise BadInput("the provenance record is damaged", where=where, cure=f"remove {PROVENANCE} from it") from None
 
 
 def pack(records: list[dict]) -> bytes:

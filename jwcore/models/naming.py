@@ -33,6 +33,11 @@ KNOWN_SUFFIXES: frozenset[str] = _known()
 _LONGEST_FIRST = sorted(KNOWN_SUFFIXES, key=len, reverse=True)
 
 
+def of_integrations(suffix: str) -> str:
+    """Return the suffix that a product has when it holds single integrations, as far as there is one of its own."""
+    return f"{suffix}ints" if f"{suffix}ints" in KNOWN_SUFFIXES else suffix
+
+
 class Stem(NamedTuple):
     """A file name without directory and extension, cut before its suffix."""
 

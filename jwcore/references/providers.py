@@ -66,7 +66,7 @@ class OverrideProvider:
             return NotApplicable(type_, "overridden as N/A", provider=self.name)
         path = Path(target).expanduser().absolute()
         if not path.is_file():
-            cure = f"correct --override {type_}={target}"
+            cure = f"correct the path {target}"
             return Missing(type_, f"{path} does not exist", cure, name=path.name, provider=self.name)
         return Found(type_, path, path.name, self.name)
 

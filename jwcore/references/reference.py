@@ -131,6 +131,16 @@ class Reference:
             return stored
         return (*stored[:-2], *(part.stop - part.start for part in cut))
 
+    def covers(self, key: Key = "SCI") -> bool:
+        """Tell whether an image of the detector reaches over the whole exposure; False when it is absent or smaller."""
+        shape, target = self._storage.shape(key), self.window
+        if shape is None or target is None:
+            return shape is not None
+        if shape[-2] < target.ny or shape[-1] < target.nx:
+            return False
+        window = reference_window(self.keyword, shape, self.name)
+        return window is None or target.fits(window)
+
     def array(self, key: Key = "SCI") -> np.ndarray | None:
         """Return an image extension, None when the file does not have it.
 
@@ -218,15 +228,13 @@ class Reference:
             return dict(self._tree)
         if self.path is None or self.path.suffix != ".asdf":
             raise BadInput("reference is not an ASDF file", where=self.name, cure="name an .asdf file")
-        import asdf
+        from jwcore.algorithms._asdf import asdf
 
         try:
             with asdf.open(self.path, lazy_load=False, memmap=False) as file:
                 return dict(file.tree)
         except (OSError, ValueError) as error:
-            raise BadInput(
-                f"cannot read this reference file: {error}", where=str(self.path), cure="fetch it again"
-            ) from error
+            raise self._unreadable(error) from error
 
     @cached_property
     def json(self) -> Any:
@@ -238,6 +246,7 @@ class Reference:
         try:
             return json.loads(self.path.read_text())
         except (OSError, ValueError) as error:
-            raise BadInput(
-                f"cannot read this reference file: {error}", where=str(self.path), cure="fetch it again"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> BadInput:
+        return BadInput(f"cannot read this reference file: {error}", where=str(self.path), cure="fetch it again")

@@ -12,7 +12,7 @@ def flagged(data, level=1000.0, **options):
     groupdq = np.zeros(data.shape, np.uint8)
     levels = np.broadcast_to(np.float32(level), data.shape[-2:]).copy()
     count = flag_saturated_groups(data, groupdq, level=levels, **options)
-    return groupdq, count
+    return groupdq, count.sum()
 
 
 def ramp(values, ny=5, nx=5, y=2, x=2, sky=10.0):

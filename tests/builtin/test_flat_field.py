@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from astropy.io import fits
 
 from jwcore.api import Context, SkipStep
 from jwcore.builtin.image2.flat_field import FlatFieldParams, flat_field
@@ -53,19 +52,17 @@ def test_bare_image():
     assert (exposure.dq & 1).all()
 
 
-def test_users_flat_is_cut_to_the_subarray(tmp_path):
-    flat = np.arange(1.0, 1 + 40 * 50).reshape(40, 50).astype(np.float32)
-    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(flat, name="SCI")])
-    hdus[0].header.update({"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 50, "SUBSIZE2": 40})
-    hdus.writeto(tmp_path / "flat.fits")
+@pytest.mark.parametrize("header", [{}, {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 24, "SUBSIZE2": 20}])
+def test_a_flat_smaller_than_the_exposure_skips_before_any_edit(header):
     exposure = image()
     data = exposure.data.copy()
-    reference = Reference.from_arrays(
-        "flat", {"SCI": np.ones(SHAPE, np.float32)}, window=Window(x=11, y=6, nx=24, ny=20)
+    size = SHAPE if header else (SHAPE[0] - 1, SHAPE[1])
+    flat = Reference.from_arrays(
+        "flat", {"SCI": np.ones(size, np.float32)}, header=header, window=Window(x=3, y=1, nx=24, ny=20)
     )
-    params = FlatFieldParams(user_supplied_flat=str(tmp_path / "flat.fits"))
-    flat_field(exposure, {"flat": reference}, params, Context())
-    np.testing.assert_allclose(exposure.data, data / flat[5:25, 10:34], rtol=1e-6)
+    with pytest.raises(SkipStep, match="does not cover"):
+        flat_field(exposure, {"flat": flat}, FlatFieldParams(), Context())
+    np.testing.assert_array_equal(exposure.data, data)
 
 
 def test_wrong_shape_skips_before_any_edit():

@@ -38,6 +38,14 @@ def test_reference_pixels_without_value_do_not_bias_the_zero_frame():
     assert not exposure.zeroframe.any()
 
 
+def test_reference_pixels_without_value_do_not_bias_the_zero_frame_of_a_subarray():
+    exposure = ramp((1, 2, 16, 20), value=9, zeroframe=20, NOUTPUTS=1, SUBSTRT1=1, SUBSTRT2=9)
+    exposure.pixeldq[:, :4] = dq.REFERENCE_PIXEL
+    exposure.zeroframe[0, :8, :4] = 0
+    refpix(exposure, RefPixParams(), context())
+    assert not exposure.zeroframe.any()
+
+
 def test_parameters_reach_the_kernels():
     def corrected(**params):
         exposure = with_border(ramp(value=0))

@@ -67,8 +67,10 @@ def test_detectors_of_one_exposure_share_a_level():
 def test_an_exposure_without_overlap_keeps_its_sky():
     exposures = dithered(count=3)
     exposures[2].wcs = pointed(SHAPE, offset=(3600.0, 0.0))
-    found = levels(run(exposures, skystat="median"))
+    context = Context("skymatch")
+    found = levels(skymatch(exposures, SkymatchParams(skystat="median"), context))
     np.testing.assert_allclose(found, [0.0, 0.12, np.nan], atol=MEDIAN_ERROR)
+    assert context.unchanged == {2}
 
 
 def test_range_and_flags_of_usable_pixels():

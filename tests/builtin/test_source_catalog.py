@@ -94,6 +94,15 @@ def test_metadata_and_files(tmp_path):
     assert models.read(tmp_path / "x_segm.fits").wcs is not None
 
 
+def test_the_mosaic_names_its_catalogue():
+    exposure, context = mosaic(), Context(namer=lambda product, extension: f"x_{product}.{extension}")
+    products = run(exposure, context=context, npixels=10)
+    assert (exposure.meta.source_catalog, exposure.meta.segmentation_map) == ("x_cat.ecsv", "x_segm.fits")
+    assert products["segm"].meta.source_catalog == "x_cat.ecsv"
+    run(exposure, context=context, starfinder="dao", sharplo=0.2, roundlo=-0.5, roundhi=0.5)
+    assert exposure.meta.segmentation_map is None
+
+
 @pytest.mark.parametrize("finder", ["dao", "iraf"])
 def test_star_finders_give_no_segments(finder):
     products = run(mosaic(), starfinder=finder, snr_threshold=30.0, sharplo=0.2, roundlo=-0.5, roundhi=0.5)

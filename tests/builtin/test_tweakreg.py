@@ -66,6 +66,12 @@ def test_one_exposure_fails_and_stays():
     np.testing.assert_array_equal(exposures[0].data, data)
 
 
+def test_catalogues_may_be_fits():
+    context = Context()
+    align(dithered(), context=context, save_catalogs=True, catalog_format="fits", **SEGMENTS)
+    assert {catalog.extension for catalog in context.saved["cat"].values()} == {"fits"}
+
+
 def test_one_exposure_can_still_save_its_catalogue():
     context = Context()
     with pytest.raises(StepFailed, match="catalogues are saved"):

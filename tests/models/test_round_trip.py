@@ -143,6 +143,21 @@ def test_table_columns_are_checked():
         ramp.int_times = np.zeros(1, dtype=[("integration_number", "i4")])
 
 
+def test_the_official_reader_finds_the_header_table(image, tmp_path):
+    from stdatamodels.jwst.datamodels import ImageModel
+
+    rows = [("a_cal.fits", 60000.5, True, (1.0, 2.0)), ("b_cal.fits", 60001.5, False, (3.0, 4.0))]
+    columns = [("FILENAME", "U10"), ("EXPSTART", "f8"), ("TSOVISIT", "?"), ("CRVAL", "f8", (2,))]
+    image.hdrtab = np.array(rows, dtype=columns)
+    first = models.write(image, tmp_path / "first.fits")
+    again = models.write(models.read(first), tmp_path / "again.fits")
+    for path in (first, again):
+        with ImageModel(str(path)) as model:
+            assert model.hdrtab["FILENAME"].tolist() == ["a_cal.fits", "b_cal.fits"]
+            assert model.hdrtab["EXPSTART"].tolist() == [60000.5, 60001.5]
+        assert "hdrtab" not in models.read(path).extras
+
+
 def test_signed_bytes_of_a_table(image, tmp_path):
     image.hdrtab = np.array([(-3, 1.0)], dtype=[("A", "i1"), ("B", "f4")])
     assert models.read(models.write(image, tmp_path / "x.fits")).hdrtab["A"] == -3

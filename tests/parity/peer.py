@@ -13,7 +13,7 @@ import platformdirs
 
 VERSION = "3.0.0"
 REPOSITORY = Path(__file__).parents[2]
-CACHE_LIMIT = 25e9
+CACHE_LIMIT = 12e9
 """Bytes that simulations and products of the peer may take up in the user's cache folder."""
 RUNNER = Path(__file__).with_name("peer_runner.py")
 

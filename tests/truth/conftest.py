@@ -36,7 +36,7 @@ class Field:
         return sorted(path for path in self.products.paths() if path.stem.endswith(suffix))
 
 
-def star_field(*, half_width, bright=(19.0, 21.5), faint=(23.0, 26.0), seed=1):
+def star_field(*, half_width, bright=(19.0, 21.5), faint=(23.0, 25.5), seed=1):
     """Bright stars on a jittered lattice around the target, and a faint one between each four of them."""
     rng = np.random.default_rng(seed)
     steps = np.arange(-int(half_width / PITCH), int(half_width / PITCH) + 1) * PITCH

@@ -37,7 +37,7 @@ def dq_init(exposure: Ramp, references: Mapping[str, Reference], params: DQInitP
         exposure.groupdq = np.zeros(exposure.data.shape, np.uint8)
     exposure.pixeldq |= mask
     exposure.groupdq |= (mask & dq.DO_NOT_USE).astype(np.uint8)
-    context.count(bad_pixels=int(np.count_nonzero(mask & dq.DO_NOT_USE)))
+    context.count(bad_pixels=mask & dq.DO_NOT_USE != 0)
     return exposure
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 @step(stage="linearity", references=("linearity",), chunk="rows")
 def linearity(exposure: Ramp, references: Mapping[str, Reference], context: Context) -> Ramp:
     """Apply each pixel's polynomial; with inverse coefficients, to the single frames inside averaged groups."""
-    import numpy as np
-
     from jwcore.algorithms import dq
     from jwcore.algorithms import linearity as kernels
 
@@ -41,5 +39,5 @@ def linearity(exposure: Ramp, references: Mapping[str, Reference], context: Cont
     if exposure.zeroframe is not None:
         kernels.correct_frames(exposure.zeroframe, coefficients=coefficients, flags=flags)
     exposure.pixeldq |= flags
-    context.count(uncorrected_pixels=int(np.count_nonzero(flags & dq.NO_LIN_CORR)))
+    context.count(uncorrected_pixels=flags & dq.NO_LIN_CORR != 0)
     return exposure

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jwcore.api import Params, Reference, SkipStep, param, step
+from jwcore.api import Params, SkipStep, param, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
 
-    from jwcore.api import Context, Cube, Image
+    from jwcore.api import Context, Cube, Image, Reference
 
 
 class FlatFieldParams(Params):
     """Parameters of flat_field."""
 
     save_interpolated_flat: bool = param(False, "Save the flat that was used (NIRSpec spectra only)")
-    user_supplied_flat: str | None = param(None, "File of a flat field to use instead of the reference")
+    user_supplied_flat: str | None = param(
+        None, "File of a flat field to use instead of the reference", replaces="flat"
+    )
     inverse: bool = param(False, "Multiply instead of divide, to undo the correction")
 
 
@@ -32,7 +33,9 @@ def flat_field(
 
     from jwcore.algorithms.flat_field import apply_flat
 
-    reference = _reference(references["flat"], params)
+    reference = references["flat"]
+    if not reference.covers():
+        raise SkipStep(f"{reference.name} does not cover the exposure")
     flat, flat_err, flat_dq = reference.array("SCI"), reference.array("ERR"), reference.dq()
     shape = exposure.shape[-2:]
     if flat is None or flat.shape != shape:
@@ -54,13 +57,6 @@ def flat_field(
     exposure.err = err
     context.count(pixels_without_flat=no_flat)
     return exposure
-
-
-def _reference(reference: Reference, params: FlatFieldParams) -> Reference:
-    """Take the user's file, cut to the exposure, in the place of the reference."""
-    if params.user_supplied_flat is None:
-        return reference
-    return Reference.from_file("flat", Path(params.user_supplied_flat), provider="user", window=reference.window)
 
 
 def _errors(exposure: Image | Cube) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -27,12 +27,12 @@ class DrizzleParams(Params):
     pixfrac: float = param(1.0, "Side of the shrunken input pixel over its full side", ge=0.0, le=1.0)
     fillval: str = param("NAN", "Value of output pixels without data; INDEF is the same as NAN")
     weight_type: Literal["ivm", "exptime", "None"] = param(
-        "ivm", "Weight of the pixels: inverse read-noise variance, exposure time, or equal"
+        "ivm", "Weight of the pixels: inverse read-noise variance (lowers saturated stars), exposure time, or equal"
     )
     pixmap_stepsize: float = param(
-        1.0, "Accepted for old parameter files: the map of pixels picks its own step, exact to 1e-4 pixel", ge=1.0
+        1.0, "No effect: the map of pixels picks its own step, exact to 1e-4 pixel", unit="px", ge=1.0
     )
-    pixmap_order: Literal[1, 3] = param(1, "Accepted for old parameter files, see pixmap_stepsize")
+    pixmap_order: Literal[1, 3] = param(1, "No effect, see pixmap_stepsize")
 
     @property
     def fill(self) -> float:

@@ -23,7 +23,9 @@ class FinderParams(Params):
     bkg_boxsize: int = param(400, "Side of the boxes in which the background is measured", unit="pixel", ge=1)
     kernel_fwhm: float = param(2.5, "FWHM of the Gaussian kernel", unit="pixel", gt=0)
     minsep_fwhm: float = param(0.0, "Smallest separation of two stars, at least 2 pixels", unit="FWHM", ge=0)
-    sigma_radius: float = param(1.5, "Radius at which the kernel is cut off", unit="sigma", gt=0)
+    sigma_radius: float = param(
+        1.5, "Radius at which the kernel ends; 2.5 gives far better centroids", unit="sigma", gt=0
+    )
     sharplo: float = param(0.5, "Lowest sharpness of a star")
     sharphi: float = param(2.0, "Highest sharpness of a star")
     roundlo: float = param(0.0, "Lowest roundness of a star; that of dao has a sign, so give it a negative limit")

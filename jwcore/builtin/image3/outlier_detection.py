@@ -39,7 +39,7 @@ class OutlierDetectionParams(_mosaic.DrizzleParams):
     save_intermediate_results: bool = param(False, "Save the resampled groups, their median and the blotted models")
     resample_data: bool = param(True, "Compare on a common grid; False compares pixel by pixel")
     good_bits: str | None = param("~DO_NOT_USE", "Flags that a good pixel may have; ~ means all but these")
-    search_output_file: bool = param(False, "Accepted for old parameter files")
+    search_output_file: bool = param(False, "No effect: file names follow the naming rule")
     in_memory: bool = param(True, "Keep the resampled groups in memory; False uses temporary files")
 
 

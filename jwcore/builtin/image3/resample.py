@@ -44,7 +44,7 @@ class ResampleParams(_mosaic.DrizzleParams):
     output_wcs: str = param("", "ASDF file with the grid under the key wcs; overrides the other grid parameters")
     single: bool = param(False, "Resample every exposure group onto an image of its own, all on one grid")
     blendheaders: bool = param(True, "Combine the metadata of the inputs; False takes those of the first")
-    in_memory: bool = param(True, "Accepted for old parameter files: exposures are always taken one at a time")
+    in_memory: bool = param(True, "False keeps one exposure at a time in memory, the others in scratch files")
     enable_ctx: bool = param(True, "Make the context image")
     enable_err: bool = param(True, "Resample the variances and make the error image")
     report_var: bool = param(True, "Keep the variances in the product")

@@ -39,12 +39,15 @@ class SkymatchParams(Params):
     lsigma: float = param(4.0, "Clipping limit below the mean", unit="sigma", gt=0.0)
     usigma: float = param(4.0, "Clipping limit above the mean", unit="sigma", gt=0.0)
     binwidth: float = param(0.1, "Histogram bin for mode and midpt", unit="sigma", gt=0.0)
-    in_memory: bool = param(True, "Accepted for old parameter files: the exposure set knows")
+    in_memory: bool = param(True, "False keeps one exposure at a time in memory, the others in scratch files")
 
 
 @step(stage="skymatch", params=SkymatchParams, sets=("BKGMETH", "BKGLEVEL", "BKGSUB"), scratch=1.5)
 def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -> ExposureSet:
-    """Find one sky level for every exposure group, record it, and subtract it if asked to."""
+    """Find one sky level for every exposure group, record it, and subtract it if asked to.
+
+    An exposure without a level, because it overlaps with no other, is left as it is.
+    """
     import numpy as np
 
     _refuse_mixture(exposures, params)
@@ -64,6 +67,7 @@ def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -
         level = float(levels[index])
         if not np.isfinite(level):
             context.log.warning("%s: no sky level found", exposure.meta.filename)
+            context.leave_out(index)
             continue
         if params.subtract:
             image = cast("Image", exposure)

@@ -62,7 +62,13 @@ class SourceCatalogParams(FinderParams):
         return self
 
 
-@step(stage="source_catalog", references=("apcorr", "abvegaoffset"), params=SourceCatalogParams, scratch=9.0)
+@step(
+    stage="source_catalog",
+    references=("apcorr", "abvegaoffset"),
+    params=SourceCatalogParams,
+    sets=("SCATFILE", "SEGMFILE"),
+    scratch=9.0,
+)
 def source_catalog(
     exposure: Image, references: Mapping[str, Reference], params: SourceCatalogParams, context: Context
 ) -> dict[str, Catalog | Segmentation]:
@@ -101,7 +107,7 @@ def source_catalog(
     context.count(sources=len(found), extended=int(columns["is_extended"].sum()))
     table = _table(columns, found, exposure.wcs, apertures)
     table.meta |= _metadata(apertures, vega_offset)
-    return _products(exposure, table, found)
+    return _products(exposure, table, found, context)
 
 
 def _check(exposure: Image, references: Mapping[str, Reference]) -> None:
@@ -196,14 +202,18 @@ def _metadata(apertures: Apertures, vega_offset: float) -> dict[str, Any]:
     }
 
 
-def _products(exposure: Image, table: QTable, found: Found) -> dict[str, Catalog | Segmentation]:
+def _products(exposure: Image, table: QTable, found: Found, context: Context) -> dict[str, Catalog | Segmentation]:
+    """Wrap the results, and name their files in the header of the mosaic."""
     from jwcore.api import Catalog, Segmentation
 
     products: dict[str, Catalog | Segmentation] = {"cat": Catalog(table)}
+    exposure.meta.source_catalog = context.file_name("cat", "ecsv")
+    exposure.meta.segmentation_map = None
     if found.segments is not None:
         segmentation = Segmentation(data=_labels(found), meta=exposure.meta.copy())
         segmentation.wcs = exposure.wcs
         products["segm"] = segmentation
+        exposure.meta.segmentation_map = context.file_name("segm")
     return products
 
 

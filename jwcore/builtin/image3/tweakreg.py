@@ -30,7 +30,7 @@ class TweakregParams(FinderParams, SipParams):
 
     save_catalogs: bool = param(False, "Write the sources of each exposure, and a table of the fits")
     use_custom_catalogs: bool = param(False, "Take sources from catalogues where there are some")
-    catalog_format: Literal["ecsv"] = param("ecsv", "Format of the catalogues that are written")
+    catalog_format: Literal["ecsv", "fits"] = param("ecsv", "Format of the catalogues that save_catalogs writes")
     catfile: str | None = param(None, "Text file with the name of an exposure and of its catalogue in each line")
     enforce_user_order: bool = param(False, "Align in the order of the input, whatever the overlaps")
     expand_refcat: bool = param(False, "Add new sources of each aligned exposure to the reference")
@@ -55,7 +55,7 @@ class TweakregParams(FinderParams, SipParams):
     abs_separation: float = param(1.0, "Sources closer to each other are not matched", unit="arcsec", gt=0)
     abs_tolerance: float = param(0.7, "Largest distance of matched sources", unit="arcsec", gt=0)
     robust: bool = param(True, "Fit again, clipping by the median residual, where residuals betray false matches")
-    in_memory: bool = param(True, "Accepted for parameter files; the input decides what stays in memory")
+    in_memory: bool = param(True, "False keeps one exposure at a time in memory, the others in scratch files")
 
     @model_validator(mode="after")
     def _check(self) -> TweakregParams:
@@ -174,7 +174,7 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
         )
     context.count(sources=sum(len(table) for table in tables.values()))
     if params.save_catalogs:
-        _save("cat", tables, context)
+        _save("cat", tables, params.catalog_format, context)
     return images
 
 
@@ -201,11 +201,11 @@ def _values(table: Table, name: str) -> np.ndarray:
     return np.asarray(table[name], dtype=np.float64)
 
 
-def _save(name: str, tables: dict[str, Table], context: Context) -> None:
+def _save(name: str, tables: dict[str, Table], extension: str, context: Context) -> None:
     """Hand out one catalogue for each exposure."""
     from jwcore.api import Catalog
 
-    context.save(name, {exposure: Catalog(table) for exposure, table in tables.items()})
+    context.save(name, {exposure: Catalog(table, extension=extension) for exposure, table in tables.items()})
 
 
 # ---- catalogues of the user
