@@ -87,7 +87,7 @@ class Stage:
 class StepInfo:
     """What one implementation of a stage declares; see :func:`step` for the meaning of the fields.
 
-    ``switches`` maps side products to the parameters that switch them on.
+    ``switches`` maps side products to the parameters, or functions of them, that switch them on.
     """
 
     stage: str
@@ -100,14 +100,28 @@ class StepInfo:
     state: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
-    switches: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, str | Callable[[Any], object]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
-    chunk: str = "exposure"
+    chunk: str | Callable[[Any], str] = "exposure"
     halo: int = 0
     scratch: float = 0.0
     params: type[Params] = Params
     alternative: bool = False
     applies: Callable[..., str | None] | None = None
+
+    def saved_for(self, params: Params) -> list[str]:
+        """Return the side products that are known to be saved with these parameters."""
+        return [
+            product
+            for product, switch in self.switches.items()
+            if (getattr(params, switch) if isinstance(switch, str) else switch(params))
+        ]
+
+    def chunk_for(self, params: Params) -> str:
+        """Return the smallest piece of an exposure on which the step gives the same answer with these parameters."""
+        chunk = self.chunk if isinstance(self.chunk, str) else self.chunk(params)
+        _check_chunk(self.function, chunk)
+        return chunk
 
 
 @dataclass(frozen=True)
@@ -233,9 +247,9 @@ def step(
     members: Sequence[str] = (),
     state: Sequence[str] = (),
     calls: Sequence[str] = (),
-    products: Sequence[str] | Mapping[str, str] = (),
+    products: Sequence[str] | Mapping[str, str | Callable[[Any], object]] = (),
     sets: Sequence[str] = (),
-    chunk: str = "exposure",
+    chunk: str | Callable[[Any], str] = "exposure",
     halo: int = 0,
     scratch: float = 0.0,
     params: type[Params] = Params,
@@ -264,11 +278,12 @@ def step(
         Stages that the step runs itself through ``context.run``.
     products : sequence of str or mapping, optional
         Side products that the step may save through ``context.save``; as a mapping, each with the name of the parameter
-        that switches it on, so that the plan can tell.
+        that switches it on (or a function of the parameters), so that the plan can tell.
     sets : sequence of str, optional
         FITS keywords that the step writes.
-    chunk : {"exposure", "integrations", "rows"}
-        Smallest piece of an exposure on which the step gives the same answer.
+    chunk : {"exposure", "integrations", "rows"} or callable
+        Smallest piece of an exposure on which the step gives the same answer, or a function of the parameters that
+        returns it.
     halo : int, optional
         Rows needed on both sides of a chunk of rows.
     scratch : float, optional
@@ -371,13 +386,13 @@ def _check_name(function: Callable) -> None:
         )
 
 
-def _check_params(function: Callable, params: Any, switches: Mapping[str, str]) -> None:
+def _check_params(function: Callable, params: Any, switches: Mapping[str, str | Callable[[Any], object]]) -> None:
     """Refuse what is no declaration of parameters, wrong defaults, and switches that are no parameters."""
     if not (isinstance(params, type) and issubclass(params, Params)):
         raise PluginError(f"{function.__name__}: params={params!r}", cure="give a class derived from api.Params")
     check_defaults(params)
     for product, switch in switches.items():
-        if switch not in params.model_fields:
+        if isinstance(switch, str) and switch not in params.model_fields:
             raise PluginError(
                 f"{function.__name__}: the product '{product}' is switched on by '{switch}', which is no parameter",
                 cure=f"declare it in {params.__name__}",
@@ -399,6 +414,6 @@ def _check_arguments(function: Callable, *, role: str) -> None:
             )
 
 
-def _check_chunk(function: Callable, chunk: str) -> None:
-    if chunk not in CHUNKS:
-        raise PluginError(f"{function.__name__} declares chunk='{chunk}'", cure=f"use one of {', '.join(CHUNKS)}")
+def _check_chunk(function: Callable, chunk: str | Callable[[Any], str]) -> None:
+    if not callable(chunk) and chunk not in CHUNKS:
+        raise PluginError(f"{function.__name__} declares chunk={chunk!r}", cure=f"use one of {', '.join(CHUNKS)}")

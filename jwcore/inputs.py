@@ -59,6 +59,8 @@ class _Input:
     def dimensions(self) -> int:
         if self.source.node:
             return 3 if self.source.stream.endswith("ints") else 2
+        if self.source.object is not None and self.source.object.shape:
+            return len(self.source.object.shape)
         kind = str(self.meta.model_type or "")
         return {"RampModel": 4, "Level1bModel": 4, "CubeModel": 3}.get(kind, 2)
 

@@ -288,7 +288,7 @@ class NodeBuilder:
         planned = replace(
             bare, implementation=implementation.key, version=implementation.plugin.version,
             source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
-            chunk=info.chunk, halo=info.halo, scratch=info.scratch,
+            chunk=info.chunk_for(values), halo=info.halo, scratch=info.scratch,
         )  # fmt: skip
         if values.skip:
             why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"
@@ -309,7 +309,7 @@ class NodeBuilder:
     def _side_products(self, info: StepInfo, values: Params) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What a step writes besides its result: what is switched on, and what it decides about when it runs."""
         stage = self.plugins.stages[info.stage]
-        saves = [product for product, switch in info.switches.items() if getattr(values, switch)]
+        saves = info.saved_for(values)
         if values.save_results:
             saves += stage.gives or (values.suffix or stage.suffix,)
         return tuple(saves), tuple(product for product in info.products if product not in info.switches)

@@ -41,7 +41,9 @@ def active_area(
     return y0, max(y0, y1), x0, max(x0, x1)
 
 
-def convolve(data: np.ndarray, weights: np.ndarray, *, area: tuple[int, int, int, int]) -> None:
+def convolve(
+    data: np.ndarray, weights: np.ndarray, *, area: tuple[int, int, int, int], lines: np.ndarray | None = None
+) -> None:
     r"""Convolve every group with a small kernel, in place.
 
     .. math:: D'(y, x) = \sum_{j, i} K(j, i)\, D(y + h_y - j,\; x + h_x - i)
@@ -56,18 +58,23 @@ def convolve(data: np.ndarray, weights: np.ndarray, *, area: tuple[int, int, int
         Kernel K, one for all pixels or one for each (output) pixel.
     area : tuple of int
         Active area, see `active_area`.
+    lines : ndarray of int, shape (ny,), optional
+        Rows of the ramp in which the ny rows of the detector are stored (default: all, one after the other). Others are
+        left alone; see `jwcore.algorithms.irs2`.
     """
+    if lines is None:
+        lines = np.arange(data.shape[2])
     uniform = weights.ndim == 2
     if uniform:
         weights = np.ascontiguousarray(np.broadcast_to(weights[:, :, None, None], (*weights.shape, 1, data.shape[3])))
     y0, y1, x0, x1 = area
     edges = np.linspace(y0, y1, BANDS + 1).astype(np.int64)
     for integration in range(data.shape[0]):
-        _convolve(data, integration, weights, uniform, edges, x0, x1)
+        _convolve(data, integration, weights, uniform, edges, x0, x1, lines)
 
 
 @parallel_kernel
-def _convolve(data, i, weights, uniform, edges, x0, x1):
+def _convolve(data, i, weights, uniform, edges, x0, x1, lines):
     ngroups = data.shape[1]
     nbands = edges.size - 1
     reach = weights.shape[0] // 2
@@ -81,9 +88,9 @@ def _convolve(data, i, weights, uniform, edges, x0, x1):
             for g in range(ngroups):
                 low, high = edges[band] - reach + k, edges[band + 1] + k
                 if low >= edges[0]:
-                    rows.copy(below[band, g, k], data[i, g, low, x0:x1])
+                    rows.copy(below[band, g, k], data[i, g, lines[low], x0:x1])
                 if high < edges[-1]:
-                    rows.copy(above[band, g, k], data[i, g, high, x0:x1])
+                    rows.copy(above[band, g, k], data[i, g, lines[high], x0:x1])
     for band in prange(nbands):
         window = np.zeros((ngroups, 2 * reach + 1, ncolumns + 2 * width), np.float32)
         total = np.empty(ncolumns, np.float32)
@@ -97,11 +104,11 @@ def _convolve(data, i, weights, uniform, edges, x0, x1):
                 elif y >= stop:
                     rows.copy(slot, above[band, g, y - stop])
                 else:
-                    rows.copy(slot, data[i, g, y, x0:x1])
+                    rows.copy(slot, data[i, g, lines[y], x0:x1])
                 row = y - reach
                 if row >= first:
                     _weighted_sum(window[g], weights, 0 if uniform else row, x0, row - first + reach, total)
-                    rows.copy(data[i, g, row, x0:x1], total)
+                    rows.copy(data[i, g, lines[row], x0:x1], total)
 
 
 @kernel

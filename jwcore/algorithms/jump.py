@@ -16,7 +16,7 @@ import numpy as np
 from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import DO_NOT_USE, NO_GAIN_VALUE
 from jwcore.algorithms.groups import usable_differences, usable_groups
-from jwcore.algorithms.jump_detection import detect_clipped, detect_iterative, detect_single_pass
+from jwcore.algorithms.jump_detection import block_size, detect_clipped, detect_iterative, detect_single_pass
 from jwcore.algorithms.jump_growth import (
     flag_after_jumps,
     flag_neighbours,
@@ -26,8 +26,6 @@ from jwcore.algorithms.jump_growth import (
 from jwcore.algorithms.medians import median_network, sorting_network
 
 __all__ = ["JumpCount", "JumpThresholds", "detect_jumps", "flag_bad_gain"]
-
-_BLOCK_BYTES = 128 * 1024  # one block of differences stays in the second-level cache
 
 
 class JumpThresholds(NamedTuple):
@@ -41,15 +39,15 @@ class JumpThresholds(NamedTuple):
 class JumpCount(NamedTuple):
     """What `detect_jumps` found."""
 
-    jumps: int
-    """Groups flagged before neighbours and after-glow were added."""
+    jumps: np.ndarray
+    """Groups of each row flagged before neighbours and after-glow were added, int64 (ny,)."""
     unusable_groups: int
     """Groups, over all integrations, that are DO_NOT_USE in every pixel."""
     method: str
     """``"iterative"``, ``"single pass"``, ``"sigma clip"``, or ``"none"`` with too few groups."""
 
 
-def flag_bad_gain(pixeldq: np.ndarray, gain: np.ndarray) -> int:
+def flag_bad_gain(pixeldq: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """
     Flag pixels without a positive gain with NO_GAIN_VALUE and DO_NOT_USE, in place.
 
@@ -62,12 +60,12 @@ def flag_bad_gain(pixeldq: np.ndarray, gain: np.ndarray) -> int:
 
     Returns
     -------
-    int
-        Number of pixels concerned.
+    ndarray of bool, shape (ny, nx)
+        The pixels concerned.
     """
     bad = ~(gain > 0)
     pixeldq[bad] |= np.uint32(NO_GAIN_VALUE | DO_NOT_USE)
-    return int(bad.sum())
+    return bad
 
 
 def detect_jumps(
@@ -129,7 +127,7 @@ def detect_jumps(
     fewest = int(usable.sum(axis=1).min())
     clip = (len(usable) if only_use_ints else int(usable.sum())) >= minimum_sigclip_groups
     if len(pairs) == 0 or not (clip or fewest >= minimum_groups):
-        return JumpCount(0, unusable_count, "none")
+        return JumpCount(np.zeros(data.shape[2], np.int64), unusable_count, "none")
 
     ramps = _Ramps(data, groupdq, gain, (readnoise * gain) ** 2 / np.float32(nframes), pairs)
     if clip:
@@ -138,12 +136,12 @@ def detect_jumps(
     elif fewest - 1 >= min_diffs_single_pass:
         method = "single pass"
         network, threshold = median_network(len(pairs)), np.float32(thresholds.four_or_more)
-        over_rows(detect_single_pass, data.shape[2], *ramps, network, threshold, _block(pairs))
+        over_rows(detect_single_pass, data.shape[2], *ramps, network, threshold, block_size(pairs))
     else:
         method = "iterative"
         network = sorting_network(len(pairs))
         limits = np.array([np.inf, np.inf, thresholds.two, thresholds.three, thresholds.four_or_more], np.float32)
-        over_rows(detect_iterative, data.shape[2], *ramps, network, limits, _block(pairs))
+        over_rows(detect_iterative, data.shape[2], *ramps, network, limits, block_size(pairs))
     jumps = _grow(ramps, neighbour_limits, after_jumps)
     return JumpCount(jumps, unusable_count, method)
 
@@ -164,26 +162,30 @@ def _detect_clipped(ramps: _Ramps, thresholds: JumpThresholds, *, over_integrati
     subsets = [pairs[pairs[:, 1] == group] for group in np.unique(pairs[:, 1])] if over_integrations else [pairs]
     for subset in subsets:
         network = sorting_network(len(subset))
-        arguments = (ramps.data, ramps.groupdq, ramps.gain, subset, network, thresholds.four_or_more, _block(subset))
+        arguments = (
+            ramps.data,
+            ramps.groupdq,
+            ramps.gain,
+            subset,
+            network,
+            thresholds.four_or_more,
+            block_size(subset),
+        )
         over_rows(detect_clipped, ramps.data.shape[2], *arguments)
     reset_flooded_groups(ramps.groupdq)
 
 
-def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequence[tuple[float, int]]) -> int:
-    """Count the jumps, and flag their neighbours and the groups after them."""
+def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequence[tuple[float, int]]) -> np.ndarray:
+    """Count the jumps of each row, and flag their neighbours and the groups after them."""
     nints, ngroups, ny, nx = ramps.data.shape
     spread = np.zeros((nints, (ngroups + 6) // 8, ny, nx), np.uint8)
     spread_limits = np.array(limits or (np.inf, np.inf), np.float32)
-    jumps = over_rows(mark_spreading_jumps, ny, *ramps, spread_limits, spread)
+    jumps = np.zeros(ny, np.int64)
+    over_rows(mark_spreading_jumps, ny, *ramps, spread_limits, spread, jumps)
     if limits:
         over_rows(flag_neighbours, ny, ramps.groupdq, spread)
     if after_jumps:
         heights = np.array([height for height, _ in after_jumps], np.float32)
         lengths = np.array([length for _, length in after_jumps])
         over_rows(flag_after_jumps, ny, ramps.data, ramps.groupdq, ramps.gain, ramps.pairs, heights, lengths)
-    return sum(jumps)
-
-
-def _block(pairs: np.ndarray) -> int:
-    """Choose the number of columns handled together, a multiple of the packed width."""
-    return min(max(_BLOCK_BYTES // (4 * len(pairs)) // 16 * 16, 32), 256)
+    return jumps

@@ -16,20 +16,37 @@ from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.medians import median_columns, sort_columns
 
-__all__ = ["detect_clipped", "detect_iterative", "detect_single_pass", "load_differences"]
+__all__ = [
+    "UNUSABLE",
+    "block_medians",
+    "block_size",
+    "clip_ranks",
+    "detect_clipped",
+    "detect_iterative",
+    "detect_single_pass",
+    "load_differences",
+    "rank_moments",
+]
 
-_UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
+UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
+"""Flags of groups in which no jump can be found."""
 _JUMP = np.uint8(JUMP_DET)
 _NAN = np.float32(np.nan)
 _INFINITY = np.float32(np.inf)
 _MARGIN = np.float32(1 - 1e-5)
 _CLIP_PASSES = 5
+_BLOCK_BYTES = 128 * 1024  # one block of differences stays in the second-level cache
+
+
+def block_size(pairs: np.ndarray) -> int:
+    """Choose the number of columns handled together, a multiple of the packed width; see `detect_iterative`."""
+    return min(max(_BLOCK_BYTES // (4 * len(pairs)) // 16 * 16, 32), 256)
 
 
 @inner_kernel
-def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences):
+def load_differences(ramp, groupdq, gain, pairs, row, start, width, lost, differences):
     """
-    Fill ``differences[pair, column]`` (electron) for a block of one row; NaN where a group is unusable.
+    Fill ``differences[pair, column]`` (electron) for a block of one row; NaN where a group is lost.
 
     Parameters
     ----------
@@ -37,6 +54,8 @@ def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
         See the module's head.
     row, start, width : int
         Row, first column and number of columns of the block.
+    lost : uint8
+        Flags of groups that are not to be used.
     differences : ndarray of float32, shape (n, >= width)
         Receives later group minus earlier group.
     """
@@ -52,7 +71,7 @@ def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
         out = differences[pair]
         for column in range(width):
             step = later[column] * gain_row[column] - earlier[column] * gain_row[column]
-            good = (earlier_dq[column] | later_dq[column]) & _UNUSABLE == 0 and abs(step) < _INFINITY
+            good = (earlier_dq[column] | later_dq[column]) & lost == 0 and abs(step) < _INFINITY
             out[column] = step if good else _NAN
 
 
@@ -60,6 +79,38 @@ def load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
 def _flag(groupdq, pairs, pair, row, column):
     """Flag the later group of a difference."""
     groupdq[pairs[pair, 0], pairs[pair, 1] + 1, row, column] |= _JUMP
+
+
+@inner_kernel
+def block_medians(differences, network, width, work, unusable, median):
+    """
+    Take the median of the differences of every column; NaN where there are none.
+
+    Parameters
+    ----------
+    differences : ndarray of float32, shape (n, >= width)
+        From `load_differences`.
+    network : ndarray
+        Comparators of `median_network` for n samples.
+    width : int
+        Number of columns.
+    work : ndarray of float32, shape of differences
+        Scratch.
+    unusable : ndarray of int32, shape (>= width,)
+        Receives the number of NaN.
+    median : ndarray of float32, shape (>= width,)
+        Receives the medians.
+    """
+    unusable[:] = 0
+    for pair in range(differences.shape[0]):
+        source = differences[pair]
+        target = work[pair]
+        for column in range(width):
+            good = abs(source[column]) < _INFINITY
+            replacement = _INFINITY if unusable[column] & 1 == 0 else -_INFINITY
+            target[column] = source[column] if good else replacement
+            unusable[column] += not good
+    median_columns(work, network, width, unusable, median)
 
 
 @inner_kernel
@@ -161,7 +212,7 @@ def detect_iterative(first, last, ramp, groupdq, gain, variance, pairs, network,
     for row in range(first, last):
         for start in range(0, nx, block):
             width = min(block, nx - start)
-            load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, UNUSABLE, differences)
             usable[:] = 0
             for pair in range(n):
                 source = differences[pair]
@@ -215,17 +266,8 @@ def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, networ
     for row in range(first, last):
         for start in range(0, nx, block):
             width = min(block, nx - start)
-            load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
-            unusable[:] = 0
-            for pair in range(n):
-                source = differences[pair]
-                target = work[pair]
-                for column in range(width):
-                    good = abs(source[column]) < _INFINITY
-                    replacement = _INFINITY if unusable[column] & 1 == 0 else -_INFINITY
-                    target[column] = source[column] if good else replacement
-                    unusable[column] += not good
-            median_columns(work, network, width, unusable, median)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, UNUSABLE, differences)
+            block_medians(differences, network, width, work, unusable, median)
             worst[:] = 0
             for pair in range(n):
                 source = differences[pair]
@@ -242,29 +284,51 @@ def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, networ
 
 
 @inner_kernel
-def _clip_bounds(ordered, column, usable, threshold):
-    """Bounds of a sigma clip about the median of one pixel, at most five passes, in double precision."""
-    low, high = 0, usable
-    lower, upper = -np.inf, np.inf
+def rank_moments(ordered, column, low, high):
+    """Median and standard deviation of the ordered samples low..high-1 of one column, in double precision."""
+    n = high - low
+    mean = 0.0
+    for rank in range(low, high):
+        mean += ordered[rank, column]
+    mean /= n
+    variance = 0.0
+    for rank in range(low, high):
+        variance += (ordered[rank, column] - mean) ** 2
+    median = 0.5 * (np.float64(ordered[low + (n - 1) // 2, column]) + np.float64(ordered[low + n // 2, column]))
+    return median, np.sqrt(variance / n)
+
+
+@inner_kernel
+def clip_ranks(ordered, column, usable, threshold):
+    """
+    Clip the ordered samples of one column about the median, in standard deviations, in at most five passes.
+
+    Parameters
+    ----------
+    ordered : ndarray of float32, shape (n, ncolumns)
+        Samples in ascending order along the first axis.
+    column, usable : int
+        Column, and number of its samples that count; at least one.
+    threshold : float
+        In standard deviations.
+
+    Returns
+    -------
+    low, high : int
+        Range of ranks that were kept.
+    """
+    low, high = np.int64(0), np.int64(usable)
     for _ in range(_CLIP_PASSES):
         n = high - low
-        mean = 0.0
-        for rank in range(low, high):
-            mean += ordered[rank, column]
-        mean /= n
-        spread = 0.0
-        for rank in range(low, high):
-            spread += (ordered[rank, column] - mean) ** 2
-        spread = threshold * np.sqrt(spread / n)
-        centre = 0.5 * (np.float64(ordered[low + (n - 1) // 2, column]) + np.float64(ordered[low + n // 2, column]))
-        lower, upper = centre - spread, centre + spread
+        median, spread = rank_moments(ordered, column, low, high)
+        lower, upper = median - threshold * spread, median + threshold * spread
         while low < high and ordered[low, column] < lower:
             low += 1
         while low < high and ordered[high - 1, column] > upper:
             high -= 1
         if high - low == n or low == high:
             break
-    return lower, upper
+    return low, high
 
 
 @kernel
@@ -289,7 +353,7 @@ def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, 
     for row in range(first, last):
         for start in range(0, nx, block):
             width = min(block, nx - start)
-            load_differences(ramp, groupdq, gain, pairs, row, start, width, differences)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, UNUSABLE, differences)
             usable[:] = 0
             for pair in range(n):
                 for column in range(width):
@@ -300,9 +364,11 @@ def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, 
             for column in range(width):
                 if usable[column] == 0:
                     continue
-                lower, upper = _clip_bounds(ordered, column, usable[column], threshold)
-                if ordered[0, column] >= lower and ordered[usable[column] - 1, column] <= upper:
+                low, high = clip_ranks(ordered, column, usable[column], threshold)
+                if high - low == usable[column]:
                     continue
+                smallest = ordered[low, column] if low < high else _INFINITY
+                largest = ordered[high - 1, column] if low < high else -_INFINITY
                 for pair in range(n):
-                    if differences[pair, column] < lower or differences[pair, column] > upper:
+                    if differences[pair, column] < smallest or differences[pair, column] > largest:
                         _flag(groupdq, pairs, pair, row, start + column)

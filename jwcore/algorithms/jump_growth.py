@@ -8,13 +8,12 @@ neighbours.
 import numpy as np
 
 from jwcore.algorithms._numba import inner_kernel, kernel
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
-from jwcore.algorithms.jump_detection import load_differences
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
+from jwcore.algorithms.jump_detection import UNUSABLE, load_differences
 from jwcore.algorithms.medians import select_median
 
 __all__ = ["flag_after_jumps", "flag_neighbours", "mark_spreading_jumps", "reset_flooded_groups"]
 
-_UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
 _JUMP = np.uint8(JUMP_DET)
 _FLOODED = np.uint8(JUMP_DET | DO_NOT_USE)
 
@@ -30,7 +29,7 @@ def _find_jumps(groupdq, row, found):
             flags = groupdq[integration, group, row]
             for column in range(nx):
                 jump = flags[column] & _JUMP
-                if flags[column] & _UNUSABLE and jump:
+                if flags[column] & UNUSABLE and jump:
                     flags[column] ^= _JUMP
                     jump = np.uint8(0)
                 found[column] |= jump
@@ -50,7 +49,7 @@ def _pixel_median(differences, scratch):
 
 
 @kernel
-def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limits, spread):
+def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limits, spread, jumps):
     """
     Drop the jumps of unusable groups, count the others and mark those whose ratio lies between two limits.
 
@@ -66,22 +65,18 @@ def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limi
         Smallest and largest ratio that is handed on, in sigma.
     spread : ndarray of uint8, shape (nints, ceil((ngroups - 1) / 8), ny, nx)
         Receives the marks; see the module's head.
-
-    Returns
-    -------
-    int
-        Number of groups flagged JUMP_DET.
+    jumps : ndarray of int64, shape (ny,)
+        Receives the number of groups flagged JUMP_DET in each row.
     """
-    total = 0
     found = np.empty(ramp.shape[3], np.uint8)
     differences = np.empty((pairs.shape[0], 1), np.float32)
     scratch = np.empty(pairs.shape[0], np.float32)
     for row in range(first, last):
-        total += _find_jumps(groupdq, row, found)
+        jumps[row] = _find_jumps(groupdq, row, found)
         for column in range(found.size):
             if not found[column]:
                 continue
-            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
+            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], UNUSABLE, differences)
             median = _pixel_median(differences, scratch)
             sigma = np.sqrt(abs(median) + variance[row, column])
             for pair in range(pairs.shape[0]):
@@ -89,7 +84,6 @@ def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limi
                 ratio = abs(differences[pair, 0] - median) / sigma
                 if groupdq[integration, group + 1, row, column] & _JUMP and limits[0] < ratio < limits[1]:
                     spread[integration, group // 8, row, column] |= np.uint8(1 << (group % 8))
-    return total
 
 
 @kernel
@@ -126,7 +120,7 @@ def flag_neighbours(first, last, groupdq, spread):
                     flags = groupdq[integration, group + 1, row]
                     bit = np.uint8(1 << (group - 8 * byte))
                     for column in range(nx):
-                        if received[column] & bit and flags[column] & _UNUSABLE == 0:
+                        if received[column] & bit and flags[column] & UNUSABLE == 0:
                             flags[column] |= _JUMP
 
 
@@ -155,7 +149,7 @@ def flag_after_jumps(first, last, ramp, groupdq, gain, pairs, heights, lengths):
         for column in range(nx):
             if not found[column]:
                 continue
-            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], differences)
+            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], UNUSABLE, differences)
             median = _pixel_median(differences, scratch)
             for pair in range(pairs.shape[0] - 1, -1, -1):  # backwards: flags that are set here start nothing
                 integration, jump = pairs[pair, 0], pairs[pair, 1] + 1
@@ -165,7 +159,7 @@ def flag_after_jumps(first, last, ramp, groupdq, gain, pairs, heights, lengths):
                 for kind in range(heights.size):
                     end = min(jump + lengths[kind], ngroups - 1) + 1 if height >= heights[kind] else 0
                     for group in range(jump + 1, end):
-                        if groupdq[integration, group, row, column] & _UNUSABLE == 0:
+                        if groupdq[integration, group, row, column] & UNUSABLE == 0:
                             groupdq[integration, group, row, column] |= _JUMP
 
 

@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
-from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
-from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates, Tables, Times
+from jwcore.algorithms.ramp_fit_arrays import GroupRules, Ramps, Rates, Tables, Times
 from jwcore.algorithms.ramp_fit_rows import fit_rows
 from jwcore.algorithms.ramp_fit_segments import difference_coefficients, weight_powers
+from jwcore.algorithms.ramp_fit_setup import allocate_rates, dark_in_counts, rules_of_groups
 from jwcore.algorithms.ramp_fit_table import SegmentTable, tabulate_segments
 
 __all__ = ["RampFit", "Rates", "SegmentTable", "fit_ramps"]
@@ -92,21 +91,20 @@ def fit_ramps(
         Rates in DN/s; NaN and DO_NOT_USE where a ramp cannot be fitted. With a single integration, both parts share
         the arrays of slope, flags and partial variances.
     """
-    ngroups = data.shape[1]
-    usable = usable_groups(groupdq) & _inside(ngroups, firstgroup, lastgroup)
-    first, end = _window(usable) if trim_unusable else (0, ngroups)
-    tables = _tables(usable[:, first:end], (first, end), _inside(ngroups, firstgroup, lastgroup)[first:end])
-    times = Times(float(group_time), float(frame_time), 0.5 * (nframes + 1) * float(frame_time), suppress_one_group)
+    rules, usable = rules_of_groups(groupdq, firstgroup=firstgroup, lastgroup=lastgroup, trim_unusable=trim_unusable)
+    tables = _tables(rules, usable)
+    first_group = 0.5 * (nframes + 1) * frame_time + rules.window[0] * group_time
+    times = Times(float(group_time), float(frame_time), float(first_group), suppress_one_group)
     ramps = Ramps(
         data=data,
         groupdq=groupdq,
         pixeldq=pixeldq,
         gain=gain,
         noise=readnoise * gain / np.float32(np.sqrt(2 * nframes)),
-        dark=np.zeros((1, data.shape[3]), np.float32) if dark is None else _dark_in_counts(dark, gain),
+        dark=dark_in_counts(dark, gain),
         zeroframe=np.zeros((1, 1, 1), np.float32) if zeroframe is None else zeroframe,
     )
-    fit = _allocate(data.shape)
+    fit = RampFit(*allocate_rates(data.shape))
     block = min(max(_BLOCK_BYTES // (4 * tables.coefficients.shape[1]) // 16 * 16, 32), 256)
     over_rows(fit_rows, data.shape[2], ramps, times, tables, block, fit.integrations, fit.exposure)
     if keep_segments:
@@ -115,28 +113,7 @@ def fit_ramps(
     return fit
 
 
-def _dark_in_counts(dark: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Convert electron/s to DN/s, 0 where there is no gain."""
-    return np.divide(dark, gain, out=np.zeros_like(gain), where=gain > 0)
-
-
-def _inside(ngroups: int, firstgroup: int | None, lastgroup: int | None) -> np.ndarray:
-    """Tell which groups lie within firstgroup..lastgroup; all of them if that is no range."""
-    groups = np.arange(ngroups)
-    first = firstgroup or 0
-    last = ngroups - 1 if lastgroup is None else lastgroup
-    return (groups >= first) & (groups <= last) if first < last else np.ones(ngroups, bool)
-
-
-def _window(usable: np.ndarray) -> tuple[int, int]:
-    """Leave out the leading groups, and the last group, that no integration uses."""
-    used = np.logical_or.reduce(usable, axis=0)
-    if not used.any():
-        return 0, len(used)
-    return int(np.argmax(used)), len(used) - int(not used[-1])
-
-
-def _tables(usable: np.ndarray, window: tuple[int, int], inside: np.ndarray) -> Tables:
+def _tables(rules: GroupRules, usable: np.ndarray) -> Tables:
     """Tabulate what depends on the usable groups (nints, ngroups) within the window alone."""
     ngroups = usable.shape[1]
     begin = np.argmax(usable, axis=1)
@@ -150,13 +127,8 @@ def _tables(usable: np.ndarray, window: tuple[int, int], inside: np.ndarray) -> 
     for index, length in enumerate(lengths):
         if length > 1:
             coefficients[index, : length - 1] = difference_coefficients(length)
-    kept_flags = np.full(ngroups, 0xFF, np.uint8)
-    if window[0] > 0:
-        kept_flags[0] &= ~np.uint8(JUMP_DET)  # a jump into the first group that is left disturbs nothing
     return Tables(
-        window=np.array(window),
-        kept_flags=kept_flags,
-        added_flags=np.where(inside, 0, DO_NOT_USE).astype(np.uint8),
+        rules=rules,
         hull=hull,
         choice=choice,
         coefficients=coefficients,
@@ -164,18 +136,3 @@ def _tables(usable: np.ndarray, window: tuple[int, int], inside: np.ndarray) -> 
         network_range=np.column_stack([np.concatenate([[0], ends[:-1]]), ends]),
         powers=weight_powers(ngroups),
     )
-
-
-def _allocate(shape: tuple[int, ...]) -> RampFit:
-    """Make the output arrays; a single integration shares all but ``err`` with the exposure."""
-    nints, _, ny, nx = shape
-
-    def make(*dims: int) -> Rates:
-        floats = [np.empty(dims, np.float32) for _ in range(4)]
-        return Rates(floats[0], floats[1], np.empty(dims, np.uint32), floats[2], floats[3])
-
-    integrations = make(nints, ny, nx)
-    if nints > 1:
-        return RampFit(make(ny, nx), integrations)
-    shared = Rates(*(array[0] for array in integrations))
-    return RampFit(shared._replace(err=np.empty((ny, nx), np.float32)), integrations)

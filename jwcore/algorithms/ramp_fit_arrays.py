@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Ramps", "Rates", "Tables", "Times"]
+__all__ = ["GroupRules", "Ramps", "Rates", "Tables", "Times"]
 
 
 class Ramps(NamedTuple):
@@ -38,13 +38,13 @@ class Times(NamedTuple):
     frame: float
     """From frame to frame."""
     first_group: float
-    """Mean time since the reset of the frames in the first group."""
+    """Mean time since the reset of the frames in the first group of the window."""
     suppress_one_group: bool
     """Give up ramps with a single good group."""
 
 
-class Tables(NamedTuple):
-    """What is the same for all pixels; groups are counted within the window."""
+class GroupRules(NamedTuple):
+    """Which groups are looked at, and which of their flags count; groups are counted within the window."""
 
     window: np.ndarray
     """First and end (exclusive) group to look at, int (2,)."""
@@ -52,6 +52,13 @@ class Tables(NamedTuple):
     """Flags of each group that count, uint8 (ngroups,)."""
     added_flags: np.ndarray
     """Flags to add to each group, uint8 (ngroups,)."""
+
+
+class Tables(NamedTuple):
+    """What is the same for all pixels; groups are counted within the window."""
+
+    rules: GroupRules
+    """Groups and flags."""
     hull: np.ndarray
     """First and end (exclusive) of the groups that have usable pixels, int (nints, 2)."""
     choice: np.ndarray

@@ -139,18 +139,18 @@ def _fit_block(steps, low, high, gain, noise, coefficients, network, block):
 
 
 @inner_kernel
-def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags):
+def prepare_ramp(source, times, rules, column, values, flags):
     """
     Copy the ramp of one pixel, and decide how to treat a single good group.
 
     Parameters
     ----------
-    data, groupdq, zeroframe : ndarray
-        One row of one integration; see `Ramps`.
+    source : Ramps
+        One row of one integration.
     times : Times
         Times.
-    kept_flags, added_flags : ndarray of uint8, shape (ngroups,)
-        See `Tables`.
+    rules : GroupRules
+        Groups and flags.
     column : int
         Which ramp.
     values, flags : ndarray, shape (ngroups,)
@@ -160,13 +160,18 @@ def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, colum
     -------
     usable : bool
         False for a single good group, if such ramps are to be given up.
+    first : int
+        First good group; -1 if there is none.
     time : float
-        Exposure time (s) of a single group: the mean time of its frames if it is the first of the integration, that
-        of one frame if the zero frame takes its place, else the group time.
+        Time (s) from the reset to the mean of its frames, or to the zero frame that takes the place of the first group
+        if no group is good.
     collected : uint8
         Flags of all groups, or-ed.
     """
+    data, groupdq = source.data, source.groupdq
+    kept_flags, added_flags = rules.kept_flags, rules.added_flags
     good = 0
+    first = -1
     collected = np.uint8(0)
     for group in range(values.size):
         value = data[group, column]
@@ -176,19 +181,18 @@ def prepare_ramp(data, groupdq, zeroframe, times, kept_flags, added_flags, colum
         values[group] = value
         flags[group] = flag
         collected |= flag
-        good += flag & _NOT_PERSISTENCE == 0
-    if flags.size == 1:
-        return True, times.first_group, collected
-    if times.suppress_one_group:
-        return good != 1, times.group, collected
-    if good == 1 and flags[0] & _NOT_PERSISTENCE == 0:
-        return True, times.first_group, collected
-    zero = zeroframe[column % zeroframe.size]
-    if good == 0 and zero != 0 and abs(zero) < _INFINITY:
+        if flag & _NOT_PERSISTENCE == 0:
+            good += 1
+            first = group if first < 0 else first
+    time = times.first_group + max(first, 0) * times.group
+    if times.suppress_one_group and values.size > 1:
+        return good != 1, first, time, collected
+    zero = source.zeroframe[column % source.zeroframe.size]
+    if good == 0 and values.size > 1 and zero != 0 and abs(zero) < _INFINITY:
         values[0] = zero
         flags[0] = 0
-        return True, times.frame, collected
-    return True, times.group, collected
+        return True, 0, times.frame, collected
+    return True, first, time, collected
 
 
 @inner_kernel
@@ -220,20 +224,15 @@ def _rates_of_row(ramps, times, tables, integration, block, plain, medians, rate
 
 @inner_kernel
 def _add_median_rates(ramps, times, tables, medians, pixel, sums):
-    """Add the median rate of each ramp; where no difference is usable, that of its first group."""
-    data, groupdq, zeroframe = ramps.data, ramps.groupdq, ramps.zeroframe
-    kept_flags, added_flags = tables.kept_flags, tables.added_flags
-    values, flags = pixel.values, pixel.flags
+    """Add the median rate of each ramp; where no difference is usable, that of its first good group."""
     total, count = sums.rate, sums.rates
     for column in range(medians.size):
         rate = medians[column]
         if np.isnan(rate):
-            usable, time, _ = prepare_ramp(
-                data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags
-            )
-            if not usable or flags[0] & _UNUSABLE:
+            usable, first, time, _ = prepare_ramp(ramps, times, tables.rules, column, pixel.values, pixel.flags)
+            if not usable or first < 0:
                 continue
-            rate = values[0] / time
+            rate = pixel.values[first] / time
         total[column] += rate
         count[column] += 1
 
@@ -267,16 +266,13 @@ def _finish_plain(ramps, times, length, plain, flux, sums, rates):
 @inner_kernel
 def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
     """Fit the other ramps of a row exactly; set their results and add to the sums."""
-    data, groupdq, pixeldq, gains, noises, _, zeroframe = ramps
-    kept_flags, added_flags, powers = tables.kept_flags, tables.added_flags, tables.powers
+    pixeldq, gains, noises, powers = ramps.pixeldq, ramps.gain, ramps.noise, tables.powers
     values, flags, starts, stops = pixel
     for column in range(plain.size):
         if plain[column]:
             continue
         gain, noise = gains[column], noises[column]
-        usable, time, collected = prepare_ramp(
-            data, groupdq, zeroframe, times, kept_flags, added_flags, column, values, flags
-        )
+        usable, _, time, collected = prepare_ramp(ramps, times, tables.rules, column, values, flags)
         usable = usable and gain > 0 and noise > 0
         usable = usable and flags[0] & _SATURATED == 0 and pixeldq[column] & _PIXEL_DO_NOT_USE == 0
 
@@ -347,7 +343,7 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
         integration: its results are equal, but for ``err``, whose definitions differ.
     """
     nints, _, _, nx = ramps.data.shape
-    ngroups = tables.kept_flags.size
+    ngroups = tables.powers.shape[1]
     floats = np.empty((tables.coefficients.shape[1] + 2, block_size), np.float32)
     integers = np.empty((2, block_size), np.int32)
     bytes_ = np.empty((2, block_size), np.uint8)
@@ -362,7 +358,7 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
     for row in range(first, last):
         totals[:] = 0
         for integration in range(nints):
-            source = row_of_ramps(ramps, tables.window, integration, row)
+            source = row_of_ramps(ramps, tables.rules.window, integration, row)
             result = _row_of_rates(integrations, integration, row)
             _rates_of_row(source, times, tables, integration, block, plain[integration], medians, result)
             _add_median_rates(source, times, tables, medians, pixel, sums)
@@ -371,7 +367,7 @@ def fit_rows(first, last, ramps, times, tables, block_size, integrations, exposu
             rate = sums.rate[column] / max(sums.rates[column], 1.0)
             flux[column] = max(max(rate, 0.0) + dark[column], 0.0)
         for integration in range(nints):
-            source = row_of_ramps(ramps, tables.window, integration, row)
+            source = row_of_ramps(ramps, tables.rules.window, integration, row)
             result = _row_of_rates(integrations, integration, row)
             length = tables.hull[integration, 1] - tables.hull[integration, 0]
             _finish_plain(source, times, length, plain[integration], flux, sums, result)

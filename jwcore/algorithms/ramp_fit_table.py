@@ -58,8 +58,8 @@ def tabulate_segments(
         With as many segments and jumps as the richest ramp can have.
     """
     nints, _, ny, nx = ramps.data.shape
-    groups = slice(*tables.window)
-    flags = ramps.groupdq[:, groups] & tables.kept_flags[:, None, None] | tables.added_flags[:, None, None]
+    groups = slice(*tables.rules.window)
+    flags = ramps.groupdq[:, groups] & tables.rules.kept_flags[:, None, None] | tables.rules.added_flags[:, None, None]
     good = (flags & (0xFF ^ PERSISTENCE) == 0) & np.isfinite(ramps.data[:, groups])
     begins = good & ~np.pad(good, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
     segments, jumps = int(begins.sum(axis=1).max()), int((flags & JUMP_DET != 0).sum(axis=1).max())
@@ -103,18 +103,15 @@ def _fit_line(values, start, stop, gain, noise, powers):
 
 @kernel
 def _tabulate_rows(first, last, ramps, times, tables, integrations, since_reset, table):
-    ngroups = tables.kept_flags.size
+    ngroups = tables.powers.shape[1]
     values, flags = np.empty(ngroups), np.empty(ngroups, np.uint8)
     starts, stops, factors = np.empty(ngroups, np.int64), np.empty(ngroups, np.int64), np.empty(ngroups)
-    kept, added = tables.kept_flags, tables.added_flags
     for row in range(first, last):
         for i in range(ramps.data.shape[0]):
-            source = row_of_ramps(ramps, tables.window, i, row)
+            source = row_of_ramps(ramps, tables.rules.window, i, row)
             for x in range(source.gain.size):
                 gain, noise = source.gain[x], source.noise[x]
-                _, single_time, _ = prepare_ramp(
-                    source.data, source.groupdq, source.zeroframe, times, kept, added, x, values, flags
-                )
+                _, _, single_time, _ = prepare_ramp(source, times, tables.rules, x, values, flags)
                 jump = 0
                 for group in range(1, ngroups):
                     if flags[group] & _JUMP:

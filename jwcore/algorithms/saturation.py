@@ -48,6 +48,7 @@ def flag_saturated_groups(
     nframes: int = 1,
     groupgap: int = 0,
     use_readpatt: bool = True,
+    lines: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Flag saturation, the converter's floor and partly saturated averages in ``groupdq``, in place.
 
@@ -66,7 +67,7 @@ def flag_saturated_groups(
     groupdq : ndarray of uint8, same shape
         Group flags.
     level : ndarray of float32, shape (ny, nx)
-        Saturation level S in DN; see `thresholds`.
+        Saturation level S in DN, for the rows of the detector; see `thresholds`.
     bias : ndarray of float32, shape (ny, nx), optional
         Superbias b in DN (default 0); NaN counts as zero.
     grow : int
@@ -75,12 +76,17 @@ def flag_saturated_groups(
         Frames n averaged into a group and dropped between groups.
     use_readpatt : bool
         Apply rules 3 and 4; they matter for averages only.
+    lines : ndarray of int, shape (ny,), optional
+        Rows of the ramp in which the ny rows of the detector are stored (default: all, one after the other). Others are
+        left alone; see `jwcore.algorithms.irs2`.
 
     Returns
     -------
     saturated : ndarray of int64, shape (ny,)
         Number of pixels of each row with a saturated group, summed over integrations.
     """
+    if lines is None:
+        lines = np.arange(data.shape[2])
     frames = frame_numbers(ngroups=data.shape[1], nframes=nframes, groupgap=groupgap)
     last = frames[:, -1]
     partial = (frames.mean(axis=1) / last).astype(np.float32)
@@ -94,6 +100,7 @@ def flag_saturated_groups(
         partial if use_readpatt and nframes > 1 else np.ones(data.shape[1], np.float32),
         np.float32(last[2] / frames[0].mean()) if check_third else np.float32(np.nan),
         nframes,
+        lines,
     )
 
 
@@ -113,27 +120,28 @@ def zero_saturated_frames(frames: np.ndarray, *, level: np.ndarray, grow: int = 
 
 
 @parallel_kernel
-def _flag(data, groupdq, level, bias, grow, partial, reach, nframes):
-    nints, ngroups, ny, nx = data.shape
+def _flag(data, groupdq, level, bias, grow, partial, reach, nframes, lines):
+    nints, ngroups, _, nx = data.shape
+    ny = lines.size
     averaged = rows.smallest(partial) < 1
     first = np.empty((ny, nx), np.int16)
     partly = np.empty((ny if averaged else 0, nx), np.int16)
     saturated = np.zeros(ny, np.int64)
     for i in range(nints):
         for y in prange(ny):
-            _first_saturated(data, level, i, y, first[y])
-            _flag_floor(data, groupdq, i, y)
+            _first_saturated(data, level[y], i, lines[y], first[y])
+            _flag_floor(data, groupdq, i, lines[y])
         for y in prange(ny):
             grown = np.empty(nx, np.int16)
             _box_minimum(first, y, grow, ngroups, grown)
-            saturated[y] += _flag_from(groupdq, i, y, grown)
+            saturated[y] += _flag_from(groupdq, i, lines[y], grown)
             if averaged:
-                _partly_saturated(data, groupdq, level, partial, i, y, grown, partly[y])
+                _partly_saturated(data, groupdq, level[y], partial, i, lines[y], grown, partly[y])
             if not np.isnan(reach):
-                _flag_second(data, groupdq, level, bias, i, y, grown, reach, nframes)
+                _flag_second(data, groupdq, level[y], bias[y], i, lines[y], grown, reach, nframes)
         if averaged:
             for y in prange(ny):
-                _flag_box(groupdq, i, y, partly, grow)
+                _flag_box(groupdq, i, y, lines[y], partly, grow)
     return saturated
 
 
@@ -143,7 +151,7 @@ def _zero(frames, level, grow):
     first = np.empty((ny, nx), np.int16)
     for i in range(nints):
         for y in prange(ny):
-            _first_saturated(frames, level, i, y, first[y])
+            _first_saturated(frames, level[y], i, y, first[y])
         for y in prange(ny):
             grown = np.empty(nx, np.int16)
             _box_minimum(first, y, grow, 1, grown)
@@ -154,13 +162,13 @@ def _zero(frames, level, grow):
 
 
 @kernel
-def _first_saturated(data, level, i, y, first):
+def _first_saturated(data, level, i, line, first):
     """Find the first group at or above the level for one row; ``ngroups`` where there is none."""
     ngroups, nx = data.shape[1], data.shape[3]
     group = np.empty(nx, np.float32)  # as wide as the data, so that both share vector lanes
     group[:] = ngroups
     for g in range(ngroups - 1, -1, -1):
-        _set_where_reached(group, data[i, g, y], level[y], np.float32(g))
+        _set_where_reached(group, data[i, g, line], level, np.float32(g))
     for x in range(nx):
         first[x] = np.int16(group[x])
 
@@ -173,15 +181,15 @@ def _set_where_reached(target, row, limit, value):
 
 
 @kernel
-def _flag_floor(data, groupdq, i, y):
+def _flag_floor(data, groupdq, i, line):
     """Flag values at the converter's floor; the flags of rows without any, nearly all, are not even read."""
     lowest = np.empty(data.shape[3], np.float32)
     lowest[:] = np.inf
     for g in range(data.shape[1]):
-        rows.lower(lowest, data[i, g, y])
+        rows.lower(lowest, data[i, g, line])
     if rows.smallest(lowest) <= 0:
         for g in range(data.shape[1]):
-            _flag_row(groupdq[i, g, y], data[i, g, y], np.float32(0), np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE))
+            _flag_row(groupdq[i, g, line], data[i, g, line], np.float32(0), np.uint8(dq.AD_FLOOR | dq.DO_NOT_USE))
 
 
 @kernel
@@ -205,11 +213,11 @@ def _box_minimum(first, y, grow, never, grown):
 
 
 @kernel
-def _flag_from(groupdq, i, y, grown):
+def _flag_from(groupdq, i, line, grown):
     """Flag one row from the first saturated group on and count its saturated pixels."""
     ngroups = groupdq.shape[1]
     for g in range(rows.smallest(grown), ngroups):
-        _flag_row(groupdq[i, g, y], grown, np.int16(g), np.uint8(dq.SATURATED))
+        _flag_row(groupdq[i, g, line], grown, np.int16(g), np.uint8(dq.SATURATED))
     count = 0
     for x in range(grown.size):
         count += grown[x] < ngroups
@@ -217,36 +225,36 @@ def _flag_from(groupdq, i, y, grown):
 
 
 @kernel
-def _partly_saturated(data, groupdq, level, partial, i, y, grown, partly):
+def _partly_saturated(data, groupdq, level, partial, i, line, grown, partly):
     """Note, per pixel of one row, the group before saturation whose last frames must be saturated; -1 for none."""
     partly[:] = -1
     for x in np.flatnonzero(grown < data.shape[1]):
         g = grown[x] - 1
-        if g >= 0 and partial[g] < 1 and level[y, x] < np.float32(NEVER_SATURATED):
-            usable = groupdq[i, g, y, x] & np.uint8(dq.DO_NOT_USE) == 0
-            if usable and data[i, g, y, x] >= partial[g] * level[y, x]:
+        if g >= 0 and partial[g] < 1 and level[x] < np.float32(NEVER_SATURATED):
+            usable = groupdq[i, g, line, x] & np.uint8(dq.DO_NOT_USE) == 0
+            if usable and data[i, g, line, x] >= partial[g] * level[x]:
                 partly[x] = g
 
 
 @kernel
-def _flag_second(data, groupdq, level, bias, i, y, grown, reach, nframes):
+def _flag_second(data, groupdq, level, bias, i, line, grown, reach, nframes):
     """Flag the second group of pixels that a jump in it, not their flux, drives into saturation in the third."""
     for x in np.flatnonzero(grown == 2):
-        offset = bias[y, x]
+        offset = bias[x]
         if np.isnan(offset):
             offset = np.float32(0)
-        start = data[i, 0, y, x]
+        start = data[i, 0, line, x]
         predicted = (start - offset) * reach + offset
-        step = (level[y, x] - start) / np.float32(nframes)
-        if predicted < level[y, x] and data[i, 1, y, x] - start > step:
-            groupdq[i, 1, y, x] |= np.uint8(dq.DO_NOT_USE)
+        step = (level[x] - start) / np.float32(nframes)
+        if predicted < level[x] and data[i, 1, line, x] - start > step:
+            groupdq[i, 1, line, x] |= np.uint8(dq.DO_NOT_USE)
 
 
 @kernel
-def _flag_box(groupdq, i, y, partly, grow):
+def _flag_box(groupdq, i, y, line, partly, grow):
     """Flag DO_NOT_USE around partly saturated pixels, in their group, as far as the box reaches into one row."""
     ny, nx = partly.shape
     for k in range(max(0, y - grow), min(ny, y + grow + 1)):
         for x in np.flatnonzero(partly[k] >= 0):
             for column in range(max(0, x - grow), min(nx, x + grow + 1)):
-                groupdq[i, partly[k, x], y, column] |= np.uint8(dq.DO_NOT_USE)
+                groupdq[i, partly[k, x], line, column] |= np.uint8(dq.DO_NOT_USE)

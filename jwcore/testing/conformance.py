@@ -158,8 +158,7 @@ class Trial:
         if self.stage.ensemble:
             return tiny_set()
         given = inspect.signature(self.info.function).parameters.get("exposure")
-        annotated = given is not None and given.annotation is not given.empty
-        kind = str(given.annotation).split(" |")[0] if annotated else ""
+        kind = "" if given is None or given.annotation is given.empty else str(given.annotation).split(" |")[0]
         keywords = {keyword: values[0] for keyword, values in self.info.where.items()}
         return tiny(kind if kind not in ("", "Exposure") else self.stage.takes, **keywords)
 
@@ -188,6 +187,10 @@ class Trial:
     def invoke(self, arguments: dict[str, Any], product: Any) -> Any:
         """Run the function itself."""
         return self.info.function(**arguments)
+
+    @property
+    def _chunk(self) -> str:
+        return self.info.chunk_for(self.info.params())
 
     def run(self, product: Any, **how: Any) -> Any:
         """Call the step; where it does not come to its end, the promise at hand cannot be checked."""
@@ -266,15 +269,15 @@ class Trial:
     def honest_chunks(self) -> None:
         """The declared chunk is small enough to hold, and large enough to be right."""
         product = self.subject()
-        if self.info.chunk == "exposure" or not isinstance(product, models.Ramp):
+        if self._chunk == "exposure" or not isinstance(product, models.Ramp):
             return
         pieces = product.copy()
         whole = self.run(product)
         if whole is product and not _same(product, self._in_pieces(pieces)):
-            _fail(f"{self.info.name} declares chunk='{self.info.chunk}', but its answer depends on the pieces")
+            _fail(f"{self.info.name} declares chunk='{self._chunk}', but its answer depends on the pieces")
 
     def _in_pieces(self, exposure: Any) -> Any:
-        rows = self.info.chunk == "rows"
+        rows = self._chunk == "rows"
         length = exposure.shape[-2] if rows else exposure.shape[0]
         cut = length // 2
         parts = []

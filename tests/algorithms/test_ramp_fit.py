@@ -66,18 +66,14 @@ def ramp_of(y, flags, zero, *, nframes, frame_time, group_time, suppress):
     """The ramp as it is fitted: values, flags, time of a single group, and whether it is given up."""
     y, flags = y.astype(float), flags.copy()
     flags[~np.isfinite(y)] |= DO_NOT_USE
-    good = np.count_nonzero(flags & (0xFF ^ PERSISTENCE) == 0)
-    first_group = (nframes + 1) / 2 * frame_time
-    if len(y) == 1:
-        return y, flags, first_group, False
-    if suppress:
-        return y, flags, group_time, good == 1
-    if good == 1 and flags[0] & (0xFF ^ PERSISTENCE) == 0:
-        return y, flags, first_group, False
-    if good == 0 and zero:
+    good = np.flatnonzero(flags & (0xFF ^ PERSISTENCE) == 0)
+    time = (nframes + 1) / 2 * frame_time + (good[0] if len(good) else 0) * group_time
+    if len(y) > 1 and suppress:
+        return y, flags, time, len(good) == 1
+    if len(y) > 1 and not len(good) and zero:
         y[0], flags[0] = zero, 0
         return y, flags, frame_time, False
-    return y, flags, group_time, False
+    return y, flags, time, False
 
 
 def median_rate(y, flags, single_time, given_up, raw, raw_flags, group_time):
@@ -91,7 +87,8 @@ def median_rate(y, flags, single_time, given_up, raw, raw_flags, group_time):
     ]
     if steps:
         return np.median(steps) / group_time
-    return None if given_up or flags[0] & UNUSABLE else y[0] / single_time
+    good = np.flatnonzero(flags & (0xFF ^ PERSISTENCE) == 0)
+    return None if given_up or not len(good) else y[good[0]] / single_time
 
 
 def pixel_definition(ramps, flags, pixeldq, gain, readnoise, dark, zeros, *, nframes, frame_time, group_time, suppress):

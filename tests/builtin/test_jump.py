@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
-from jwcore.api import BadInput, UsageError
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, SATURATED
+from jwcore.api import BadInput
 from jwcore.builtin.detector1.jump import JumpParams, jump, too_few_groups
 
 from ._ramps import context, ramp, reference
 
 
-def references(gain=2.0, readnoise=10.0):
-    return reference("gain", gain) | reference("readnoise", readnoise)
+def references(gain=2.0, readnoise=10.0, **kind):
+    return reference("gain", gain, **kind) | reference("readnoise", readnoise, **kind)
 
 
 def exposure_with_jump(height=1000.0, **keywords):
@@ -64,18 +64,36 @@ def test_no_rate_of_jumps_without_a_search():
     assert not np.any(exposure.groupdq & JUMP_DET)
 
 
-@pytest.mark.parametrize("name", ["expand_large_events", "find_showers"])
-def test_later_work_is_refused(name):
-    params = JumpParams(**{name: True})
-    with pytest.raises(UsageError, match=f"not available yet.*jump.{name}=false"):
-        jump(exposure_with_jump(), references(), params, context())
-    with pytest.raises(UsageError, match="not available yet"):
-        too_few_groups(exposure_with_jump().meta, params, None)
+def test_snowballs_and_showers_are_flagged_and_counted():
+    exposure = ramp((1, 6, 100, 100), TGROUP=10.0)
+    exposure.data += 20 * np.arange(6)[:, None, None]
+    y, x = np.ogrid[:100, :100]
+    radius = np.hypot(y - 50, x - 40)
+    exposure.data[0, 2:, radius < 12] += 500
+    exposure.data[0, 2:, radius < 5] = 60000
+    exposure.groupdq[0, 2:, radius < 5] = SATURATED
+    services = context()
+    jump(exposure, references(shape=(100, 100)), JumpParams(expand_large_events=True), services)
+    assert services.counts["snowballs"] == 1
+    assert "showers" not in services.counts
+    assert exposure.meta.exposure.extended_emission_events == pytest.approx(1e6 / (10 * 5 * 100 * 100))
+    assert exposure.groupdq[0, 2, 50, 60] == JUMP_DET  # twice as wide as what was found
+    assert exposure.groupdq[0, 2, 50, 45] == SATURATED
+
+    exposure = ramp((2, 12, 100, 100), TGROUP=10.0)
+    exposure.data += np.random.default_rng(1).normal(0, 7, exposure.shape).astype(np.float32)
+    exposure.data[1, 5:, radius < 20] += 30
+    services = context()
+    params = JumpParams(find_showers=True, max_shower_amplitude=2.0)
+    jump(exposure, references(shape=(100, 100)), params, services)
+    assert services.counts["showers"] == 1
+    assert np.mean(exposure.groupdq[1, 5:7, 45:55, 35:45] & JUMP_DET != 0) > 0.9
+    assert np.mean(exposure.groupdq[0] & JUMP_DET != 0) < 0.01
 
 
 def test_two_groups_are_skipped_when_planning():
-    assert "2 groups" in too_few_groups(ramp((1, 2, 32, 32), NGROUPS=2).meta, JumpParams(), None)
-    assert too_few_groups(ramp((1, 3, 32, 32), NGROUPS=3).meta, JumpParams(), None) is None
+    assert "2 groups" in too_few_groups(ramp((1, 2, 32, 32), NGROUPS=2).meta)
+    assert too_few_groups(ramp((1, 3, 32, 32), NGROUPS=3).meta) is None
 
 
 def test_bad_headers_and_references():

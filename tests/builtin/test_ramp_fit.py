@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
-from jwcore.api import Context, Cube, ExposureType, Image, UsageError, read, write
-from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit, refuse_likelihood
+from jwcore.api import BadInput, Context, Cube, ExposureType, Image, UsageError, read, write
+from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit, refuse_names
 
 from ._ramps import DETECTOR, context, ramp, reference
 
@@ -73,14 +73,25 @@ def test_gain_factor_is_handed_on():
     assert fit(exposure())["rate"].meta.exposure.gain_factor is None
 
 
-def test_everything_saturated_gives_a_product_that_says_so():
+def test_nothing_to_fit_gives_no_products(caplog):
+    """Everything saturated from the start, or fewer than two groups left of a mid-infrared detector."""
+    saturated = exposure()
+    saturated.groupdq[:] = SATURATED
+    services = context()
+    assert fit(saturated, services) == {}
+    assert "all are saturated in the first group" in caplog.text
+    assert services.counts == {"lost_pixels": 32 * 32}
+    short = exposure(ngroups=3)
+    short.groupdq[:, [0, -1]] = DO_NOT_USE
+    assert fit(short, context(readout="mid-infrared")) == {}
+
+
+def test_a_piece_of_an_exposure_always_has_products():
     source = exposure()
     source.groupdq[:] = SATURATED
-    services = context()
-    rate = fit(source, services)["rate"]
+    rate = fit(source, Context(detector=DETECTOR, rows=slice(0, 32)))["rate"]
     assert np.isnan(rate.data).all()
     assert (rate.dq == SATURATED | DO_NOT_USE).all()
-    assert services.counts == {"lost_pixels": 32 * 32}
 
 
 def test_single_group():
@@ -125,10 +136,40 @@ def test_segments_are_saved_on_request(tmp_path):
     assert read(write(table, tmp_path / "x_fitopt.fits")).crmag.shape == (1, 1, 32, 32)
 
 
-def test_likelihood_fit_is_refused():
-    with pytest.raises(UsageError, match=r"ramp_fit.algorithm=OLS_C"):
-        fit(exposure(), algorithm="LIKELY")
-    source = exposure()
-    source.meta.set("exposure.read_times", [[1.0], [2.0]])
-    with pytest.raises(UsageError, match="explicit read times"):
-        refuse_likelihood(source.meta, RampFitParams())
+def test_names_of_files_are_refused():
+    with pytest.raises(UsageError, match="files are named by a rule"):
+        fit(exposure(), opt_name="mine")
+    with pytest.raises(UsageError, match="int_name='mine'"):
+        refuse_names(exposure().meta, RampFitParams(int_name="mine"))
+
+
+def test_likelihood_finds_jumps_itself():
+    source = exposure(nints=2)
+    source.data[0, 3:, 4, 5] += 3000
+    services = context()
+    products = fit(source, services, algorithm="LIKELY", save_opt=True)
+    np.testing.assert_allclose(products["rate"].data, 10, rtol=1e-5)
+    assert products["rate"].dq[4, 5] == products["rateints"].dq[0, 4, 5] == JUMP_DET
+    assert services.counts == {"lost_pixels": 0, "ramps_with_jumps": 1}
+    assert services.saved["likely_chisq"].data.shape == (32, 32)
+    assert services.saved["likely_chisq"].data.max() < 1e-6
+
+
+def test_likelihood_with_three_groups_is_that_of_segments(caplog):
+    source = exposure(ngroups=3)
+    both = [fit(source, algorithm=algorithm)["rate"] for algorithm in ("LIKELY", "OLS_C")]
+    np.testing.assert_array_equal(both[0].err, both[1].err)
+    assert "LIKELY needs 4 groups, there are 3" in caplog.text
+
+
+def test_explicit_read_times_force_likelihood():
+    source = exposure(ngroups=3)
+    times = [[10.0, 20.0], [50.0], [70.0, 80.0, 90.0]]
+    source.data[:] = 7 * np.array([np.mean(t) for t in times], np.float32)[:, None, None]
+    source.meta.set("exposure.read_times", times)
+    services = context()
+    np.testing.assert_allclose(fit(source, services)["rate"].data, 7, rtol=1e-5)
+    assert "ramps_with_jumps" in services.counts
+    source.meta.set("exposure.read_times", times[:2])
+    with pytest.raises(BadInput, match="read times of 2 groups for 3"):
+        fit(source)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from astropy.table import QTable
 
-from jwcore import models, streaming
+from jwcore import api, models, streaming
 from jwcore.context import Context
+from jwcore.declare import STEP_MARK
+from jwcore.errors import PluginError
 
 SHAPE = (2, 3, 10, 6)
 
@@ -122,3 +124,15 @@ def test_a_step_whose_result_is_saved_ends_its_pass():
         PlannedStep(n, n, action=RUN, on=("science",), chunk="rows", params=saved if n == "b" else {}) for n in names
     ]
     assert [[step.label for step in group] for group in streaming.passes(steps)] == [["a", "b"], ["c"]]
+
+
+def test_what_must_be_seen_at_once_may_hang_on_the_parameters():
+    def work(exposure):
+        return exposure
+
+    marked = api.step(stage="jump", chunk=lambda params: "exposure" if params.skip else "rows")(work)
+    info = getattr(marked, STEP_MARK)
+    assert [info.chunk_for(api.Params(skip=skip)) for skip in (True, False)] == ["exposure", "rows"]
+    columns = getattr(api.step(stage="jump", chunk=lambda params: "columns")(work), STEP_MARK)
+    with pytest.raises(PluginError, match="chunk='columns'"):
+        columns.chunk_for(api.Params())

@@ -24,7 +24,10 @@ class DarkCurrentParams(Params):
     )
 
 
-@step(stage="dark_current", references=("dark",), params=DarkCurrentParams, products=("dark",), chunk="rows")
+@step(
+    stage="dark_current", references=("dark",), params=DarkCurrentParams, products={"dark": "dark_output"},
+    chunk="rows",
+)  # fmt: skip
 def dark_current(
     exposure: Ramp, references: Mapping[str, Reference], params: DarkCurrentParams, context: Context
 ) -> Ramp:

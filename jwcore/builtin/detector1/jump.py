@@ -1,14 +1,16 @@
-"""jump: flag the groups in which a cosmic ray hit a pixel."""
+"""jump: flag the groups in which a cosmic ray hit a pixel, and those that a snowball or a shower disturbed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jwcore.api import Params, UsageError, param, step
+from jwcore.api import Params, param, step
 from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from jwcore.algorithms.jump import JumpCount
     from jwcore.api import Context, Meta, Ramp, Reference
@@ -34,86 +36,95 @@ class JumpParams(Params):
     after_jump_flag_time1: float = param(0.0, "For how long they are flagged", unit="s", ge=0)
     after_jump_flag_dn2: float = param(0.0, "The same, second pair of height", unit="DN")
     after_jump_flag_time2: float = param(0.0, "and time", unit="s", ge=0)
-    expand_large_events: bool = param(False, "Find and enlarge snowballs (near infrared); not available yet")
+    expand_large_events: bool = param(False, "Find snowballs and enlarge them (near infrared)")
     min_sat_area: float = param(1.0, "Smallest saturated core of a snowball", unit="pixel", ge=0)
-    min_jump_area: float = param(5.0, "Smallest snowball", unit="pixel", ge=0)
-    expand_factor: float = param(2.0, "Enlargement of a snowball", ge=0)
-    use_ellipses: bool = param(False, "No effect")
-    sat_required_snowball: bool = param(True, "A snowball needs a saturated core")
-    min_sat_radius_extend: float = param(2.5, "Smallest core that is enlarged", unit="pixel", ge=0)
-    sat_expand: int = param(2, "Enlargement of a core", unit="pixel", ge=0)
+    min_jump_area: float = param(5.0, "Smallest region of jumps that is a snowball", unit="pixel", ge=0)
+    expand_factor: float = param(2.0, "Factor on the minor axis of a snowball; the major axis grows by as much", ge=0)
+    use_ellipses: bool = param(False, "No effect: events are always ellipses")
+    sat_required_snowball: bool = param(True, "A snowball needs a saturated core, unless the edge cuts it")
+    core_charge_ratio: float = param(
+        3.0,
+        "Least charge of a core over that which the stars there deliver in a group; 0: any saturation is a core",
+        ge=0,
+    )
+    min_sat_radius_extend: float = param(2.5, "Cores with a longer minor axis are enlarged", unit="pixel", ge=0)
+    sat_expand: int = param(2, "What is added to the radius of a core", unit="pixel", ge=0)
     edge_size: int = param(25, "Border in which a snowball needs no core", unit="pixel", ge=0)
-    mask_snowball_core_next_int: bool = param(True, "Flag cores in the next integration")
+    mask_snowball_core_next_int: bool = param(True, "Flag enlarged cores in the next integration too")
     snowball_time_masked_next_int: int = param(4000, "For how long", unit="s", ge=0)
-    find_showers: bool = param(False, "Find showers (mid infrared); not available yet")
-    max_shower_amplitude: float = param(4.0, "Highest rate of a shower", unit="DN/s", ge=0)
-    extend_snr_threshold: float = param(1.2, "Threshold of a shower", unit="sigma", ge=0)
+    find_showers: bool = param(False, "Find showers and flag them (mid infrared)")
+    max_shower_amplitude: float = param(
+        4.0, "Flags of a shower are taken back in pixels whose rate they change by more", unit="DN/s", ge=0
+    )
+    extend_snr_threshold: float = param(1.2, "Least mean significance around a pixel of a shower", unit="sigma", ge=0)
     extend_min_area: int = param(90, "Smallest shower", unit="pixel", ge=0)
-    extend_inner_radius: float = param(1.0, "Inner radius of the ring filter", unit="pixel", ge=0)
-    extend_outer_radius: float = param(2.6, "Outer radius of the ring filter", unit="pixel", ge=0)
-    extend_ellipse_expand_ratio: float = param(1.1, "Enlargement of a shower", ge=0)
+    extend_inner_radius: float = param(1.0, "Inner radius of the ring of pixels that is averaged", unit="pixel", ge=0)
+    extend_outer_radius: float = param(2.6, "Width of the ring", unit="pixel", ge=0)
+    extend_ellipse_expand_ratio: float = param(1.1, "Factor on the minor axis of a shower", ge=0)
     time_masked_after_shower: float = param(15.0, "For how long groups after a shower are flagged", unit="s", ge=0)
     min_diffs_single_pass: int = param(10, "Fewest differences in an integration for the single pass", ge=0)
-    max_extended_radius: int = param(200, "Largest radius of a snowball or shower", unit="pixel", ge=0)
+    max_extended_radius: int = param(200, "Largest half axis of a snowball or shower", unit="pixel", ge=0)
     minimum_groups: int = param(3, "Fewest usable groups in an integration", ge=2)
     minimum_sigclip_groups: int = param(100, "Fewest integrations (or groups) for the sigma clip", ge=1)
     only_use_ints: bool = param(True, "Clip over integrations; otherwise over all groups of the exposure")
 
 
-def too_few_groups(meta: Meta, params: JumpParams, references: object) -> str | None:
-    """Say why jumps cannot be found; refuse what is not available yet before anything runs."""
-    refuse_extended_events(params)
+def too_few_groups(meta: Meta) -> str | None:
+    """Say why jumps cannot be found."""
     if (meta.exposure.ngroups or 3) < 3:
         return f"{meta.exposure.ngroups} groups give no two differences to compare"
     return None
 
 
-def refuse_extended_events(params: JumpParams) -> None:
-    """Refuse the search for snowballs and showers.
-
-    Raises
-    ------
-    UsageError
-        When either is asked for.
-    """
-    for name, what in (("expand_large_events", "snowballs"), ("find_showers", "showers")):
-        if getattr(params, name):
-            raise UsageError(f"the search for {what} is not available yet", where="jump", cure=f"set jump.{name}=false")
+def smallest_piece(params: JumpParams) -> str:
+    """Say what must be seen at once: neighbouring rows, or all pixels that a large event may touch."""
+    return "exposure" if params.expand_large_events or params.find_showers else "rows"
 
 
 @step(
-    stage="jump", references=("gain", "readnoise"), params=JumpParams, chunk="rows", halo=1, scratch=0.05,
+    stage="jump", references=("gain", "readnoise"), params=JumpParams, chunk=smallest_piece, halo=1, scratch=0.25,
     sets=("PRIMECRS", "EXTNCRS"), applies=too_few_groups,
 )  # fmt: skip
 def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams, context: Context) -> Ramp:
     """Flag jumps by the two-point difference method, with their neighbours and, if asked, the groups after them.
 
-    Pixels without a positive gain are flagged NO_GAIN_VALUE and DO_NOT_USE. PRIMECRS is left alone when too few groups
-    are usable for a search. Snowballs (``expand_large_events``) and showers (``find_showers``) are later work and are
-    refused; their parameters are there so that parameter references are understood.
+    Pixels without a positive gain are flagged NO_GAIN_VALUE and DO_NOT_USE. With ``expand_large_events`` snowballs are
+    flagged as far as they reach, with ``find_showers`` showers. PRIMECRS and EXTNCRS, the rates of jumps and of both
+    kinds of large events, are left alone when too few groups are usable for a search.
     """
-    from jwcore.algorithms.jump import JumpThresholds, detect_jumps, flag_bad_gain
+    from jwcore.algorithms.jump import flag_bad_gain
 
-    refuse_extended_events(params)
-    nframes, _ = frame_averaging(exposure)
     group_time = read_time(exposure, "group_time")
-    gain = detector_image(references["gain"], "SCI", exposure)
-    readnoise = detector_image(references["readnoise"], "SCI", exposure)
-    after_jumps = [
-        (height, int(time // group_time))
-        for height, time in (
-            (params.after_jump_flag_dn1, params.after_jump_flag_time1),
-            (params.after_jump_flag_dn2, params.after_jump_flag_time2),
-        )
-    ]
+    images = {name: detector_image(references[name], "SCI", exposure) for name in ("gain", "readnoise")}
+    bad_gain = flag_bad_gain(exposure.pixeldq, images["gain"])
+    found = _detect(exposure, images, params, group_time)
+    context.count(jumps=found.jumps, pixels_without_gain=bad_gain)
+    if found.method == "none":
+        return exposure
+    events: dict[str, int] = {}
+    if params.expand_large_events:
+        events["snowballs"] = _flag_snowballs(exposure, params, group_time)
+    if params.find_showers:
+        events["showers"] = _flag_showers(exposure, images, params, group_time)
+    _set_rates(exposure, found, sum(events.values()), group_time, context.rows)
+    context.count(**events)
+    return exposure
+
+
+def _detect(exposure: Ramp, images: Mapping[str, np.ndarray], params: JumpParams, group_time: float) -> JumpCount:
+    """Flag the jumps of single pixels."""
+    from jwcore.algorithms.jump import JumpThresholds, detect_jumps
+
+    after_jumps = (
+        (params.after_jump_flag_dn1, int(params.after_jump_flag_time1 // group_time)),
+        (params.after_jump_flag_dn2, int(params.after_jump_flag_time2 // group_time)),
+    )
     limits = params.min_jump_to_flag_neighbors, params.max_jump_to_flag_neighbors
-    bad_gain = flag_bad_gain(exposure.pixeldq, gain)
-    found = detect_jumps(
+    return detect_jumps(
         data=exposure.data,
         groupdq=exposure.groupdq,
-        gain=gain,
-        readnoise=readnoise,
-        nframes=nframes,
+        **images,
+        nframes=frame_averaging(exposure)[0],
         thresholds=JumpThresholds(
             four_or_more=params.rejection_threshold,
             three=params.four_group_rejection_threshold,
@@ -126,15 +137,60 @@ def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams
         neighbour_limits=limits if params.flag_4_neighbors else None,
         after_jumps=[(height, groups) for height, groups in after_jumps if groups > 0],
     )
-    _set_rate_of_jumps(exposure, found, group_time)
-    context.count(jumps=found.jumps, pixels_without_gain=bad_gain)
-    return exposure
 
 
-def _set_rate_of_jumps(exposure: Ramp, found: JumpCount, group_time: float) -> None:
-    """Set the number of jumps per 1000 pixels and second."""
+def _flag_snowballs(exposure: Ramp, params: JumpParams, group_time: float) -> int:
+    """Flag snowballs; return their number."""
+    from jwcore.algorithms.jump_snowballs import SnowballSettings, flag_snowballs
+
+    nframes, groupgap = frame_averaging(exposure)
+    masked = params.snowball_time_masked_next_int // group_time if params.mask_snowball_core_next_int else 0
+    settings = SnowballSettings(
+        min_sat_area=params.min_sat_area,
+        min_jump_area=params.min_jump_area,
+        expand_factor=params.expand_factor,
+        sat_required=params.sat_required_snowball,
+        min_sat_radius_extend=params.min_sat_radius_extend,
+        sat_expand=params.sat_expand,
+        edge_size=params.edge_size,
+        max_extended_radius=params.max_extended_radius,
+        masked_groups=int(masked),
+        core_charge_ratio=params.core_charge_ratio,
+        first_group=(nframes + 1) / 2 / (nframes + groupgap),
+    )
+    return flag_snowballs(data=exposure.data, groupdq=exposure.groupdq, settings=settings)
+
+
+def _flag_showers(exposure: Ramp, images: Mapping[str, np.ndarray], params: JumpParams, group_time: float) -> int:
+    """Flag showers; return their number."""
+    from jwcore.algorithms.jump_showers import ShowerSettings, flag_showers
+
+    settings = ShowerSettings(
+        snr_threshold=params.extend_snr_threshold,
+        min_area=params.extend_min_area,
+        inner_radius=params.extend_inner_radius,
+        ring_width=params.extend_outer_radius,
+        expand_ratio=params.extend_ellipse_expand_ratio,
+        masked_groups=int(params.time_masked_after_shower // group_time),
+        max_amplitude=params.max_shower_amplitude * group_time,
+        max_extended_radius=params.max_extended_radius,
+        minimum_sigclip_groups=params.minimum_sigclip_groups,
+    )
+    return flag_showers(
+        data=exposure.data,
+        groupdq=exposure.groupdq,
+        pixeldq=exposure.pixeldq,
+        **images,
+        nframes=frame_averaging(exposure)[0],
+        settings=settings,
+    )
+
+
+def _set_rates(exposure: Ramp, found: JumpCount, events: int, group_time: float, rows: slice) -> None:
+    """Set the number of jumps per 1000 pixels and second in the rows that count, and of large events per million."""
     nints, ngroups, ny, nx = exposure.shape
     seconds = group_time * (nints * ngroups - found.unusable_groups - nints)
-    if found.method != "none" and seconds > 0:
-        exposure.meta.exposure.primary_cosmic_rays = 1000 * found.jumps / (seconds * ny * nx)
-        exposure.meta.exposure.extended_emission_events = 0.0  # the search for large events is off
+    if seconds > 0:
+        jumps = found.jumps[rows]
+        exposure.meta.exposure.primary_cosmic_rays = 1000 * float(jumps.sum()) / (seconds * jumps.size * nx)
+        exposure.meta.exposure.extended_emission_events = 1e6 * events / (seconds * ny * nx)

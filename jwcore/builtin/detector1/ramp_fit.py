@@ -2,102 +2,189 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jwcore.api import Params, UsageError, param, step
+from jwcore.api import BadInput, Params, UsageError, param, step
 from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
+    from jwcore.algorithms.likelihood import LikelihoodFit
     from jwcore.algorithms.ramp_fit import RampFit
     from jwcore.api import Context, Cube, IFUImage, Image, Meta, Ramp, Reference
+
+FEWEST_GROUPS_FOR_LIKELIHOOD = 4
 
 
 class RampFitParams(Params):
     """Parameters of ramp_fit."""
 
     algorithm: Literal["OLS_C", "LIKELY"] = param(
-        "OLS_C", "Weighted lines through the segments between jumps; LIKELY is not available yet"
+        "OLS_C", "Weighted lines through the segments between jumps, or maximum likelihood with a search for jumps"
     )
-    save_opt: bool = param(False, "Save the fits of the segments, as the product 'fitopt'")
-    opt_name: str = param("", "No effect: file names follow the naming rule")
-    int_name: str = param("", "No effect: file names follow the naming rule")
-    suppress_one_group: bool = param(True, "Give up ramps with a single good group")
+    save_opt: bool = param(
+        False, "Save the fits of the segments as the product 'fitopt', or chi squared as 'likely_chisq' (LIKELY)"
+    )
+    opt_name: str = param("", "Refused unless empty: file names follow the naming rule")
+    int_name: str = param("", "Refused unless empty: file names follow the naming rule")
+    suppress_one_group: bool = param(True, "Give up ramps with a single good group (OLS_C)")
     firstgroup: int | None = param(None, "First group to use, counted from 0", ge=0)
     lastgroup: int | None = param(None, "Last group to use, counted from 0", ge=0)
     maximum_cores: str = param("1", "No effect: -j divides the cores")
 
 
-def refuse_likelihood(meta: Meta, params: RampFitParams, references: object = None) -> None:
-    """Refuse what only the likelihood fit could do.
+def refuse_names(meta: Meta, params: RampFitParams) -> None:
+    """Refuse names of files.
 
     Raises
     ------
     UsageError
-        When it is asked for, or the groups are not equally spaced.
+        When one is given.
     """
-    if params.algorithm == "LIKELY":
-        raise UsageError("LIKELY is not available yet", where="ramp_fit", cure="set ramp_fit.algorithm=OLS_C")
-    if meta.get("exposure.read_times"):
-        cure = "only read-outs without repeated stripes can be fitted so far"
-        raise UsageError(
-            "groups at explicit read times need LIKELY, which is not available yet", where="ramp_fit", cure=cure
-        )
+    for name in ("opt_name", "int_name"):
+        if getattr(params, name):
+            raise UsageError(
+                f"{name}={getattr(params, name)!r}: files are named by a rule",
+                where="ramp_fit",
+                cure=f"leave ramp_fit.{name} empty, and rename the file afterwards",
+            )
+
+
+def saves_segments(params: RampFitParams) -> bool:
+    """Tell whether the table of segments is saved; lines have some."""
+    return params.save_opt and params.algorithm != "LIKELY"
+
+
+def saves_chi_squared(params: RampFitParams) -> bool:
+    """Tell whether the chi-squared of the likelihood fit is saved."""
+    return params.save_opt and params.algorithm == "LIKELY"
 
 
 @step(
     stage="ramp_fit", references=("gain", "readnoise"), params=RampFitParams, chunk="rows", scratch=0.5,
-    products=("fitopt",), sets=("BUNIT", "GAINFACT"), applies=refuse_likelihood,
+    products={"fitopt": saves_segments, "likely_chisq": saves_chi_squared}, sets=("BUNIT", "GAINFACT"),
+    applies=refuse_names,
 )  # fmt: skip
 def ramp_fit(
     exposure: Ramp, references: Mapping[str, Reference], params: RampFitParams, context: Context
 ) -> dict[str, Image | IFUImage | Cube]:
-    """Fit lines to the segments between jumps, with weights by their signal-to-noise ratio.
+    """Fit count rates to ramps.
 
-    Ramps that cannot be fitted are NaN and DO_NOT_USE, in the extreme all of them. With a single integration ``rate``
-    and ``rateints`` share the memory of all arrays but ``err``: later steps must replace them, not edit them in
-    place.
+    OLS_C fits lines to the segments between jumps, with weights by their signal-to-noise ratio. LIKELY is the fit of
+    maximum likelihood, which finds jumps itself; it takes four groups, with fewer OLS_C is used. Groups at explicit
+    read times are not equally spaced and always take LIKELY.
+
+    Ramps that cannot be fitted are NaN and DO_NOT_USE. If not a single one of the exposure can, nothing is returned:
+    there are no products. With a single integration ``rate`` and ``rateints`` share the memory of all arrays but
+    ``err``: later steps must replace them, not edit them in place.
     """
     import numpy as np
 
-    from jwcore.algorithms.ramp_fit import fit_ramps
-    from jwcore.api import RampFitOutput
-
-    refuse_likelihood(exposure.meta, params)
+    refuse_names(exposure.meta, params)
     gain = references["gain"]
-    fit = fit_ramps(
-        data=exposure.data,
-        groupdq=exposure.groupdq,
-        pixeldq=exposure.pixeldq,
-        gain=detector_image(gain, "SCI", exposure),
-        readnoise=detector_image(references["readnoise"], "SCI", exposure),
-        nframes=frame_averaging(exposure)[0],
-        frame_time=read_time(exposure, "frame_time"),
-        group_time=read_time(exposure, "group_time"),
-        dark=exposure.average_dark_current,
-        zeroframe=exposure.zeroframe,
-        suppress_one_group=params.suppress_one_group,
-        firstgroup=params.firstgroup,
-        lastgroup=params.lastgroup,
-        trim_unusable=context.detector.readout == "mid-infrared",
-        keep_segments=params.save_opt,
-        dropped_frames=exposure.meta.exposure.drop_frames1 or 0,
-    )
+    arrays: dict[str, Any] = {
+        "data": exposure.data,
+        "groupdq": exposure.groupdq,
+        "pixeldq": exposure.pixeldq,
+        "gain": detector_image(gain, "SCI", exposure),
+        "readnoise": detector_image(references["readnoise"], "SCI", exposure),
+        "dark": exposure.average_dark_current,
+        "zeroframe": exposure.zeroframe,
+        "firstgroup": params.firstgroup,
+        "lastgroup": params.lastgroup,
+        "trim_unusable": context.detector.readout == "mid-infrared",
+    }
+    times = _read_times(exposure, params, context)
+    fit: RampFit | LikelihoodFit
+    if times is None:
+        fit = _fit_segments(exposure, params, context, arrays)
+    else:
+        fit = _fit_likely(exposure, params, context, arrays | {"read_times": times})
     factor = gain.keyword("GAINFACT")
     if factor is not None:
         exposure.meta.exposure.gain_factor = factor
-    context.count(lost_pixels=int(np.isnan(fit.exposure.slope).sum()))
-    if fit.segments is not None:
-        context.save("fitopt", RampFitOutput(meta=exposure.meta.copy(), **fit.segments._asdict()))
+    lost = np.isnan(fit.exposure.slope)
+    context.count(lost_pixels=lost)
+    if lost.all() and context.rows == slice(None):  # a piece of an exposure always has products
+        context.log.warning("not one ramp can be fitted (%s): there are no products", _reason(exposure.groupdq))
+        return {}
     return _products(exposure, fit, context)
 
 
-def _products(exposure: Ramp, fit: RampFit, context: Context) -> dict[str, Image | IFUImage | Cube]:
+def _read_times(exposure: Ramp, params: RampFitParams, context: Context) -> list[np.ndarray] | None:
+    """List the times (s) of the reads of each group if the exposure takes LIKELY; None if it takes OLS_C."""
+    import numpy as np
+
+    from jwcore.algorithms.readout import frame_numbers
+
+    ngroups = exposure.shape[1]
+    explicit = exposure.meta.get("exposure.read_times")
+    if explicit:
+        if len(explicit) != ngroups:
+            raise BadInput(
+                f"there are read times of {len(explicit)} groups for {ngroups}", cure="check read_times in its metadata"
+            )
+        return [np.atleast_1d(np.asarray(times, float)) for times in explicit]
+    if params.algorithm != "LIKELY":
+        return None
+    if ngroups < FEWEST_GROUPS_FOR_LIKELIHOOD:
+        context.log.warning("LIKELY needs %d groups, there are %d: OLS_C", FEWEST_GROUPS_FOR_LIKELIHOOD, ngroups)
+        return None
+    nframes, groupgap = frame_averaging(exposure)
+    return list(frame_numbers(ngroups=ngroups, nframes=nframes, groupgap=groupgap) * read_time(exposure, "frame_time"))
+
+
+def _fit_segments(exposure: Ramp, params: RampFitParams, context: Context, arrays: Mapping[str, Any]) -> RampFit:
+    """Fit lines to segments."""
+    from jwcore.algorithms.ramp_fit import fit_ramps
+    from jwcore.api import RampFitOutput
+
+    fit = fit_ramps(
+        **arrays,
+        nframes=frame_averaging(exposure)[0],
+        frame_time=read_time(exposure, "frame_time"),
+        group_time=read_time(exposure, "group_time"),
+        suppress_one_group=params.suppress_one_group,
+        keep_segments=params.save_opt,
+        dropped_frames=exposure.meta.exposure.drop_frames1 or 0,
+    )
+    if fit.segments is not None:
+        context.save("fitopt", RampFitOutput(meta=exposure.meta.copy(), **fit.segments._asdict()))
+    return fit
+
+
+def _fit_likely(exposure: Ramp, params: RampFitParams, context: Context, arrays: Mapping[str, Any]) -> LikelihoodFit:
+    """Fit by maximum likelihood."""
+    from jwcore.algorithms.likelihood import fit_ramps_by_likelihood
+    from jwcore.api import Image
+
+    fit = fit_ramps_by_likelihood(**arrays)
+    context.count(ramps_with_jumps=fit.ramps_with_jumps)
+    if params.save_opt:
+        context.save("likely_chisq", Image(meta=exposure.meta.copy(), data=fit.chi_squared))
+    return fit
+
+
+def _reason(groupdq: np.ndarray) -> str:
+    """Say why there is nothing to fit."""
+    import numpy as np
+
+    from jwcore.algorithms import dq
+
+    if np.all(groupdq[:, 0] & dq.SATURATED):
+        return "all are saturated in the first group"
+    return "all groups are flagged, or too few are left" if np.all(groupdq) else "too few good groups, gains or noises"
+
+
+def _products(exposure: Ramp, fit: RampFit | LikelihoodFit, context: Context) -> dict[str, Image | IFUImage | Cube]:
     """Wrap the arrays, DN/s."""
     from jwcore.api import Cube, IFUImage, Image
 
-    kind = IFUImage if context.exposure_type.family == "ifu" else Image
+    spectra = context.exposure_type.family == "ifu" or exposure.meta.keyword("OPMODE", None) == "IFU"
+    kind = IFUImage if spectra else Image
     rate = kind(meta=exposure.meta.copy())
     rateints = Cube(meta=exposure.meta.copy(), int_times=exposure.int_times)
     for product, rates in ((rate, fit.exposure), (rateints, fit.integrations)):

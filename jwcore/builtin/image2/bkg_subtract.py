@@ -42,7 +42,11 @@ def no_background(members: Mapping[str, Any], params: BkgSubtractParams) -> str 
 
 
 @step(
-    stage="bkg_subtract", members=("background",), params=BkgSubtractParams, products=(PRODUCT,), applies=no_background
+    stage="bkg_subtract",
+    members=("background",),
+    params=BkgSubtractParams,
+    products={PRODUCT: "save_combined_background"},
+    applies=no_background,
 )
 def bkg_subtract(
     exposure: Image | Cube, members: Mapping[str, Any], params: BkgSubtractParams, context: Context

@@ -46,7 +46,7 @@ class OutlierDetectionParams(_mosaic.DrizzleParams):
 @step(
     stage="outlier_detection",
     params=OutlierDetectionParams,
-    products=("outlier_i2d", "median", "blot"),
+    products=dict.fromkeys(("outlier_i2d", "median", "blot"), "save_intermediate_results"),
     scratch=9.0,  # four groups, a mosaic and its weight, the median, a blotted model
 )
 def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, context: Context) -> ExposureSet:

@@ -78,7 +78,7 @@ class TweakregParams(FinderParams, SipParams):
 @step(
     stage="tweakreg",
     params=TweakregParams,
-    products=("cat", "abscat", "alignment"),
+    products={"cat": "save_catalogs", "alignment": "save_catalogs", "abscat": "save_abs_catalog"},
     sets=("S_REGION", "CRVAL1", "CRVAL2", "CTYPE1", "CTYPE2"),
     scratch=5.0,
 )
