@@ -19,24 +19,32 @@ FOLDER = "crds_cache"
 """Folder of the cache beside the exposures; they name it in the keyword SIMCACHE, and the context in SIMCTX."""
 
 _PARAMETERS = {
+    "instrument": "META.INSTRUMENT.NAME",
     "detector": "META.INSTRUMENT.DETECTOR",
     "filter": "META.INSTRUMENT.FILTER",
     "pupil": "META.INSTRUMENT.PUPIL",
+    "grating": "META.INSTRUMENT.GRATING",
+    "band": "META.INSTRUMENT.BAND",
     "channel": "META.INSTRUMENT.CHANNEL",
     "module": "META.INSTRUMENT.MODULE",
     "exp_type": "META.EXPOSURE.TYPE",
     "readpatt": "META.EXPOSURE.READPATT",
     "noutputs": "META.EXPOSURE.NOUTPUTS",
     "subarray": "META.SUBARRAY.NAME",
+    "xstart": "META.SUBARRAY.XSTART",
+    "ystart": "META.SUBARRAY.YSTART",
+    "xsize": "META.SUBARRAY.XSIZE",
+    "ysize": "META.SUBARRAY.YSIZE",
 }
 
-SELECTION = {
+_PLACE = ("xstart", "ystart", "xsize", "ysize")
+_COMMON = {
     "mask": ("detector", "subarray"),
     "saturation": ("detector",),
     "superbias": ("detector", "readpatt", "subarray"),
     "ipc": ("detector",),
     "linearity": ("detector", "subarray"),
-    "dark": ("exp_type", "detector", "noutputs", "subarray"),
+    "dark": ("detector", "readpatt", "subarray"),
     "gain": ("detector", "subarray"),
     "readnoise": ("detector", "readpatt", "subarray"),
     "flat": ("detector", "filter", "pupil"),
@@ -47,27 +55,51 @@ SELECTION = {
     "apcorr": ("exp_type",),
     "abvegaoffset": ("exp_type",),
 }
-"""Parameters that select each reference type of an imaging near-infrared instrument."""
+SELECTION = {
+    "NIRCAM": _COMMON | {"dark": ("exp_type", "detector", "noutputs", "subarray")},
+    "NIRISS": _COMMON,
+    "FGS": _COMMON | {"mask": ("detector", "subarray", "exp_type"), "flat": ("detector", "exp_type")},
+    "NIRSPEC": _COMMON
+    | {
+        "mask": ("detector", "subarray", "readpatt"),
+        "saturation": ("detector", "subarray"),
+        "superbias": ("detector", "readpatt", "subarray", *_PLACE),
+        "dark": ("detector", "readpatt", "subarray", *_PLACE),
+        "refpix": ("detector", "readpatt"),
+        "pictureframe": ("detector",),
+        "flat": ("detector", "filter", "grating", "exp_type"),
+    },
+    "MIRI": _COMMON
+    | {
+        "emicorr": ("instrument",),
+        "reset": ("detector", "subarray", "readpatt"),
+        "linearity": ("detector", "subarray", "band", "filter"),
+        "rscd": ("detector",),
+        "flat": ("detector", "filter", "band", "readpatt", "subarray"),
+    },
+}
+"""Parameters that select each reference type, by instrument."""
 
 _UNUSED_TYPES = (
-    "amplifier badshutter barshadow bkg camera chromcorr collimator cubepar dflat disperser drizpars emicorr extract1d "
+    "amplifier badshutter barshadow bkg camera chromcorr collimator cubepar dflat disperser drizpars extract1d "
     "fflat fore fpa fringe fringefreq ifufore ifupost ifuslicer lastframe mrsptcorr mrsxartcorr msa msaoper nrm ote "
-    "pastasoss pathloss persat pictureframe psf psfmask refpix regions reset resol rscd sflat sirskernel speckernel "
+    "pastasoss pathloss persat psf psfmask regions resol sflat sirskernel speckernel "
     "specprofile spectrace specwcs straymask throughput trapdensity trappars tsophot wavecorr wavelengthrange wavemap "
     "wfssbkg"
 )
 _STEPS_WITH_DEFAULTS = (
-    "groupscale dqinit emicorr saturation ipc superbias refpix rscd firstframe lastframe linearity darkcurrent reset "
+    "groupscale dqinit guidercds emicorr saturation ipc superbias refpix rscd firstframe lastframe linearity darkcurrent reset "
     "persistence chargemigration jump pictureframe cleanflickernoise rampfit gainscale assignwcs background flatfield "
     "photom resample tweakreg skymatch outlierdetection sourcecatalog assignmtwcs"
 )
 _NOT_APPLICABLE = (
     *_UNUSED_TYPES.split(),
     *(f"pars-{step}step" for step in _STEPS_WITH_DEFAULTS.split()),
-    *(f"pars-{name}pipeline" for name in ("detector1", "dark", "image2", "image3")),
+    *(f"pars-{name}pipeline" for name in ("detector1", "dark", "guider", "image2", "image3")),
 )
 """Types that a pipeline may ask for and that have no file here; steps then use their own defaults."""
 
+_TYPES = {kind for types in SELECTION.values() for kind in types}
 _GENERIC = {"META.SUBARRAY.NAME": {"GENERIC": "N/A"}}
 
 
@@ -100,14 +132,26 @@ class CrdsCache:
             "CRDS_READONLY_CACHE": "0",
         }
 
-    def add(self, reference_type: str, path: Path, *, useafter: str, **selection: str) -> None:
-        """Register a file for the given selection values; parameters that are not given match any value."""
-        parameters = SELECTION[reference_type]
-        unknown = set(selection) - set(parameters)
-        if unknown:
-            raise ValueError(f"{reference_type} is not selected by {', '.join(sorted(unknown))}")
-        key = tuple(str(selection.get(name, "N/A")) for name in parameters)
-        self._entries.setdefault(reference_type, {}).setdefault(key, {})[useafter.replace("T", " ")] = path.name
+    def add(self, reference_type: str, path: Path, *, useafter: str, **values: object) -> None:
+        """Register a file for the values of the parameters that select its type; what is not given matches anything.
+
+        Values of parameters that do not select the type are ignored.
+        """
+        dates = self._entries.setdefault(reference_type, {}).setdefault(self._key(reference_type, values), {})
+        dates[useafter.replace("T", " ")] = path.name
+
+    def has(self, reference_type: str, **values: object) -> bool:
+        """Tell whether there is a file for these values."""
+        return self._key(reference_type, values) in self._entries.get(reference_type, {})
+
+    def _key(self, reference_type: str, values: dict[str, object]) -> tuple[str, ...]:
+        return tuple(str(values.get(name) or "N/A") for name in self._parameters(reference_type))
+
+    def _parameters(self, reference_type: str) -> tuple[str, ...]:
+        known = SELECTION[self.instrument]
+        if reference_type not in known:
+            raise ValueError(f"{self.instrument} has no rules for {reference_type!r}; it has {', '.join(known)}")
+        return known[reference_type]
 
     def write(self) -> Path:
         """Write the rules and the configuration; return the root of the cache."""
@@ -115,7 +159,7 @@ class CrdsCache:
         self.references.mkdir(parents=True, exist_ok=True)
         name = self.instrument.lower()
         rules = {kind: self._write_rules(kind) for kind in self._entries}
-        types = {kind: rules.get(kind, "N/A") for kind in sorted({*SELECTION, *_NOT_APPLICABLE})}
+        types = {kind: rules.get(kind, "N/A") for kind in sorted({*_TYPES, *_NOT_APPLICABLE})}
         imap = self._write_mapping(
             f"jwst_{name}_0001.imap",
             {"instrument": self.instrument, "mapping": "INSTRUMENT", "parkey": ("REFTYPE",)},
@@ -130,7 +174,8 @@ class CrdsCache:
         return self.root
 
     def _write_rules(self, reference_type: str) -> str:
-        parameters = tuple(_PARAMETERS[name] for name in SELECTION[reference_type])
+        selectors = self._parameters(reference_type)
+        parameters = tuple(_PARAMETERS[name] for name in selectors)
         header: dict[str, Any] = {
             "classes": ("Match", "UseAfter"),
             "file_ext": ".fits",
@@ -142,7 +187,7 @@ class CrdsCache:
             "suffix": reference_type,
             "text_descr": f"Synthetic {reference_type}",
         }
-        if "subarray" in SELECTION[reference_type]:
+        if "subarray" in selectors:
             header["substitutions"] = _GENERIC
         lines = ["selector = Match({"]
         for key, dates in sorted(self._entries[reference_type].items()):

@@ -41,8 +41,28 @@ class Effects:
     """Ion tracks."""
     snowballs: bool = False
     """Large round events with a saturated core."""
+    showers: bool = False
+    """Wide faint events (mid-infrared)."""
     poisson: bool = True
     """Photon and dark-current noise."""
+    persistence: bool = False
+    """Slow release of the charge that saturated pixels of earlier exposures left in traps."""
+    charge_migration: bool = False
+    """Charge that spills from a pixel with much signal into its four neighbours."""
+    dark_settling: bool = False
+    """Dark current that is higher at the start of the first integration."""
+    reset_decay: bool = False
+    """Offset that fades after a reset, stronger after the first one."""
+    switch_decay: bool = False
+    """Charge of the integration before that fades in the first groups of the next one (RSCD)."""
+    first_frame: bool = False
+    """Offset of the first group."""
+    last_frame: bool = False
+    """Signal that the last group loses to the reset that follows."""
+    interference: bool = False
+    """Electromagnetic interference: waves that are steady in time (EMI)."""
+    picture_frame: bool = False
+    """Thermal pattern of centre and edge whose strength varies from group to group."""
 
     ktc_noise: float = 18.0
     """DN rms."""
@@ -58,6 +78,14 @@ class Effects:
     """Events per cm^2 and second."""
     snowball_rate: float = 0.002
     """Events per cm^2 and second."""
+    shower_rate: float = 0.005
+    """Events per cm^2 and second."""
+    interference_amplitude: float = 3.0
+    """DN, of each wave."""
+    migration_threshold: float = 25000.0
+    """DN above the bias beyond which charge spills."""
+    migrating_fraction: float = 0.08
+    """Part of the charge beyond the threshold that spills."""
 
     @classmethod
     def none(cls, **switches: bool | float) -> "Effects":

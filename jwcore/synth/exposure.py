@@ -1,36 +1,19 @@
-"""One synthetic exposure: what is observed, and the raw (Level 1b) and truth files of it."""
+"""One synthetic exposure: what is observed, and the keywords that tell it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from jwcore.synth.crds_cache import CONTEXT, FOLDER
-from jwcore.synth.detector import RawExposure
-from jwcore.synth.instruments import Bandpass, Instrument, Readout
+from jwcore.synth.instruments import Bandpass, DetectorSpec, Instrument, Readout, Subarray
 from jwcore.synth.maps import DetectorMaps
 from jwcore.synth.wcs import Attitude, ImageWcs
 
-__all__ = ["Observation", "write_truth", "write_uncal"]
-
-_INT_TIMES = np.dtype(
-    [("integration_number", "i4")]
-    + [(f"int_{when}_{scale}", "f8") for scale in ("MJD_UTC", "BJD_TDB") for when in ("start", "mid", "end")]
-)
-_GROUP = np.dtype(
-    [
-        ("integration_number", "i4"), ("group_number", "i2"), ("end_day", "i2"), ("end_milliseconds", "i4"),
-        ("end_submilliseconds", "i2"), ("group_end_time", "S26"), ("number_of_columns", "i2"),
-        ("number_of_rows", "i2"), ("number_of_gaps", "i2"), ("completion_code_number", "i2"),
-        ("completion_code_text", "S36"), ("bary_end_time", "f8"), ("helio_end_time", "f8"),
-    ]
-)  # fmt: skip
+__all__ = ["TDB_MINUS_UTC", "Observation", "to_mjd"]
 
 _MJD_EPOCH = datetime(1858, 11, 17)
-_TDB_MINUS_UTC = 69.184 / 86400
+TDB_MINUS_UTC = 69.184 / 86400
 """Difference of the time scales in days since 2017; the light-travel time to the barycentre is left out."""
 
 
@@ -44,14 +27,14 @@ class Observation:
     """Everything that defines an exposure of one detector.
 
     ``wcs`` has the *true* attitude; ``nominal`` is the attitude that the headers tell. ``offset`` is the dither in the
-    ideal frame of the prime aperture (arcsec).
+    ideal frame of the prime aperture (arcsec). A ``segment`` (number, total) holds the ``integrations`` (first, last) of a
+    longer exposure.
     """
 
     instrument: Instrument
     maps: DetectorMaps
     readout: Readout
-    filter_name: str
-    pupil: str
+    bandpass: Bandpass
     wcs: ImageWcs
     nominal: Attitude
     start: datetime
@@ -64,27 +47,28 @@ class Observation:
     prime_aperture: str = ""
     seed: int = 1
     zeroframe: bool = False
+    segment: tuple[int, int] = (1, 1)
+    integrations: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
         """Base name of the files, without suffix."""
+        number, total = self.segment
+        part = f"-seg{number:03d}" if total > 1 else ""
         detector = self.maps.spec.name.lower()
-        return f"jw{self.program:05d}{self.observation:03d}001_02101_{self.exposure_number:05d}_{detector}"
+        return f"jw{self.program:05d}{self.observation:03d}001_02101_{self.exposure_number:05d}{part}_{detector}"
 
     @property
-    def bandpass(self) -> Bandpass:
-        """Bandpass of filter and pupil."""
-        return self.instrument.bandpass(filter_name=self.filter_name, pupil=self.pupil)
-
-    @property
-    def integration_period(self) -> float:
-        """Time from the start of one integration to the next, s: one frame more, for the reset."""
-        return self.readout.integration_time + self.readout.frame_time
+    def integration_range(self) -> tuple[int, int]:
+        """First and last integration in the file, 1-based."""
+        return self.integrations or (1, self.readout.nints)
 
     @property
     def end(self) -> datetime:
         """End of the exposure."""
-        return self.start + timedelta(seconds=self.integration_period * self.readout.nints - self.readout.frame_time)
+        readout = self.readout
+        last_reset = readout.integration_period - readout.integration_time
+        return self.start + timedelta(seconds=readout.integration_period * readout.nints - last_reset)
 
     def primary_keywords(self) -> dict:
         """Collect the keywords of the primary header."""
@@ -127,7 +111,7 @@ class Observation:
             "VISITYPE": "PRIME_TARGETED_FIXED",
             "VSTSTART": self.start.isoformat(sep=" ", timespec="milliseconds"),
             "NEXPOSUR": self.dither[1],
-            "TSOVISIT": False,
+            "TSOVISIT": self.instrument.mode.tso,
             "CROWDFLD": False,
             "TARGPROP": "SYNTHETIC",
             "TARGNAME": "SYNTHETIC FIELD",
@@ -141,18 +125,12 @@ class Observation:
 
     def _configuration(self) -> dict:
         spec, subarray = self.maps.spec, self.maps.aperture.subarray
-        flip_x, flip_y = -1 in (spec.fastaxis, spec.slowaxis), -2 in (spec.fastaxis, spec.slowaxis)
-        xdet = spec.size + 2 - subarray.xstart - subarray.xsize if flip_x else subarray.xstart
-        ydet = spec.size + 2 - subarray.ystart - subarray.ysize if flip_y else subarray.ystart
-        return {
+        keywords = {
             "INSTRUME": self.instrument.name,
             "DETECTOR": spec.name,
             "MODULE": spec.module,
             "CHANNEL": spec.channel,
-            "FILTER": self.filter_name,
-            "PUPIL": self.pupil,
-            "CORONMSK": "NONE",
-            "PILIN": False,
+            **self.instrument.optics(self.bandpass),
             "EXP_TYPE": self.instrument.exp_type,
             "SCA_NUM": spec.number,
             "SUBARRAY": subarray.name,
@@ -160,13 +138,11 @@ class Observation:
             "SUBSTRT2": subarray.ystart,
             "SUBSIZE1": subarray.xsize,
             "SUBSIZE2": subarray.ysize,
-            "DETXCOR": xdet,
-            "DETYCOR": ydet,
-            "DETXSIZ": subarray.xsize,
-            "DETYSIZ": subarray.ysize,
+            **_detector_rectangle(spec, subarray),
             "FASTAXIS": spec.fastaxis,
             "SLOWAXIS": spec.slowaxis,
         }
+        return {name: value for name, value in keywords.items() if value != ""}
 
     def _timing(self) -> dict:
         readout = self.readout
@@ -179,16 +155,16 @@ class Observation:
             "READPATT": readout.pattern.name,
             "NINTS": readout.nints,
             "NGROUPS": readout.ngroups,
-            "EXSEGNUM": 1,
-            "EXSEGTOT": 1,
-            "INTSTART": 1,
-            "INTEND": readout.nints,
+            "EXSEGNUM": self.segment[0],
+            "EXSEGTOT": self.segment[1],
+            "INTSTART": self.integration_range[0],
+            "INTEND": self.integration_range[1],
             "NFRAMES": readout.nframes,
             "FRMDIVSR": readout.nframes,
             "GROUPGAP": readout.pattern.groupgap,
             "DRPFRMS1": 0,
             "DRPFRMS3": 0,
-            "NSAMPLES": 1,
+            "NSAMPLES": readout.pattern.samples,
             "TSAMPLE": 10.0,
             "TFRAME": readout.frame_time,
             "TGROUP": readout.group_time,
@@ -199,6 +175,7 @@ class Observation:
             "NRESETS": 1,
             "NOUTPUTS": self.maps.aperture.subarray.noutputs,
             "ZEROFRAM": self.zeroframe,
+            **({"NRS_NORM": 16, "NRS_REF": 4} if readout.pattern.references else {}),
             "DATAPROB": False,
             "EXPCOUNT": self.dither[1],
             "EXPRIPAR": "PRIME",
@@ -274,100 +251,14 @@ class Observation:
             "ROLL_REF": roll,
         }
 
-    def integration_times(self) -> np.ndarray:
-        """Make the INT_TIMES table."""
-        table = np.zeros(self.readout.nints, _INT_TIMES)
-        table["integration_number"] = np.arange(1, self.readout.nints + 1)
-        start = to_mjd(self.start) + np.arange(self.readout.nints) * self.integration_period / 86400
-        length = self.readout.integration_time / 86400
-        for when, value in (("start", start), ("mid", start + length / 2), ("end", start + length)):
-            table[f"int_{when}_MJD_UTC"] = value
-            table[f"int_{when}_BJD_TDB"] = value + _TDB_MINUS_UTC
-        return table
 
-    def group_times(self) -> np.ndarray:
-        """Make the GROUP table."""
-        readout, subarray = self.readout, self.maps.aperture.subarray
-        table = np.zeros(readout.nints * readout.ngroups, _GROUP)
-        for row, (i, g) in zip(table, np.ndindex(readout.nints, readout.ngroups), strict=True):
-            seconds = i * self.integration_period + (readout.first_frame(g) + readout.nframes) * readout.frame_time
-            end = self.start + timedelta(seconds=seconds)
-            midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-            row["integration_number"], row["group_number"] = i + 1, g + 1
-            row["end_day"] = (end - datetime(2000, 1, 1)).days
-            row["end_milliseconds"] = (end - midnight) // timedelta(milliseconds=1)
-            row["group_end_time"] = end.isoformat(timespec="milliseconds").encode()
-            row["completion_code_text"] = b"COMPLETE"
-            row["number_of_columns"], row["number_of_rows"] = subarray.xsize, subarray.ysize
-            row["bary_end_time"] = row["helio_end_time"] = to_mjd(end) + _TDB_MINUS_UTC
-        return table
-
-
-def write_uncal(observation: Observation, raw: RawExposure, directory: Path) -> Path:
-    """Write the raw file ``<name>_uncal.fits`` of an exposure."""
-    from astropy.io import fits
-
-    primary = fits.PrimaryHDU()
-    primary.header.update(observation.primary_keywords())
-    science = fits.ImageHDU(raw.data, name="SCI")
-    science.header.update(observation.science_keywords())
-    hdus = [primary, science]
-    if raw.zeroframe is not None:
-        hdus.append(fits.ImageHDU(raw.zeroframe, name="ZEROFRAME"))
-    hdus.append(fits.BinTableHDU(observation.group_times(), name="GROUP"))
-    hdus.append(fits.BinTableHDU(observation.integration_times(), name="INT_TIMES"))
-    hdus.append(_asdf_extension({"meta": {"model_type": "Level1bModel", "telescope": "JWST"}}))
-    path = directory / f"{observation.name}_uncal.fits"
-    fits.HDUList(hdus).writeto(path, overwrite=True)
-    return path
-
-
-def _asdf_extension(tree: dict) -> Any:
-    """Pack the metadata tree as the ASDF extension that every product of the mission ends with.
-
-    The keywords are left to the headers, which readers merge into the tree.
-    """
-    import asdf
-    from astropy.io import fits
-
-    stream = BytesIO()
-    asdf.AsdfFile(tree).write_to(stream)
-    content = np.frombuffer(stream.getvalue(), np.uint8)
-    column = fits.Column(name="ASDF_METADATA", format=f"{content.size}B", array=content[None])
-    return fits.BinTableHDU.from_columns([column], name="ASDF")
-
-
-def write_truth(observation: Observation, raw: RawExposure, directory: Path) -> Path:
-    """Write the truth of an exposure, ``<name>_truth.fits``.
-
-    Extensions: RATE (DN/s after the detector corrections, before the flat), RATE_E (e-/s), SATGROUP (int16 [nints, ny,
-    nx], first saturated group, 0-based; ngroups: never), HITS (table of particle charge with the group that first
-    shows it). The primary header holds the true reference point (RA_TRUE, DEC_TRUE, ROLLTRUE).
-    """
-    from astropy.io import fits
-    from numpy.lib.recfunctions import append_fields
-
-    primary = fits.PrimaryHDU()
-    ra, dec, roll = observation.wcs.reference_point
-    primary.header.update(
-        {
-            "RA_TRUE": ra,
-            "DEC_TRUE": dec,
-            "ROLLTRUE": roll,
-            "SEED": observation.seed,
-            "FILENAME": f"{observation.name}_truth.fits",
-        }
-    )
-    readout = observation.readout
-    group = np.ceil((raw.hits["frame"] - readout.nframes + 1) / readout.group_frames).clip(min=0)
-    hits = append_fields(raw.hits, "group", group.astype("i2"), usemask=False)
-    fits.HDUList(
-        [
-            primary,
-            fits.ImageHDU(raw.rate / observation.maps.gain, name="RATE"),
-            fits.ImageHDU(raw.rate, name="RATE_E"),
-            fits.ImageHDU(raw.saturated_group, name="SATGROUP"),
-            fits.BinTableHDU(hits, name="HITS"),
-        ]
-    ).writeto(directory / f"{observation.name}_truth.fits", overwrite=True)
-    return directory / f"{observation.name}_truth.fits"
+def _detector_rectangle(spec: DetectorSpec, subarray: Subarray) -> dict:
+    """Corner and size of a sub-array along the fast and the slow direction of the read-out."""
+    keywords = {}
+    for letter, axis in (("X", spec.fastaxis), ("Y", spec.slowaxis)):
+        along_x = abs(axis) == 1
+        start, size = (subarray.xstart, subarray.xsize) if along_x else (subarray.ystart, subarray.ysize)
+        length = spec.shape[1 if along_x else 0]
+        keywords[f"DET{letter}COR"] = start if axis > 0 else length + 2 - start - size
+        keywords[f"DET{letter}SIZ"] = size
+    return keywords

@@ -22,8 +22,6 @@ __all__ = ["LINEARITY_COEFFICIENTS", "DetectorMaps"]
 LINEARITY_COEFFICIENTS = (0.0, 1.0, 6.5e-7, 2.0e-12, 3.0e-17)
 """Polynomial from measured to linear signal (DN above the bias): about 4 % at 50000 DN."""
 
-BIAS_LEVEL = 8000.0
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DetectorMaps:
@@ -49,27 +47,31 @@ class DetectorMaps:
         return uniform_field(shape=subarray.shape, origin=subarray.origin, key=self._key(quantity))
 
     @cached_property
-    def _position(self) -> tuple[np.ndarray, np.ndarray]:
+    def position(self) -> tuple[np.ndarray, np.ndarray]:
         """Row [ny, 1] and column [1, nx] on the full detector as fractions of its size."""
         (row, column), (ny, nx) = self.aperture.subarray.origin, self.aperture.subarray.shape
-        size = self.spec.size
-        y, x = (row + np.arange(ny)) / size, (column + np.arange(nx)) / size
+        rows, columns = self.spec.shape
+        y, x = (row + np.arange(ny)) / rows, (column + np.arange(nx)) / columns
         return y[:, None].astype(np.float32), x[None, :].astype(np.float32)
 
     @cached_property
     def _amplifier(self) -> np.ndarray:
-        """Amplifier (0 to 3) that reads each pixel in full-frame mode: stripes along the fast axis."""
-        y, x = self._position
+        """Amplifier (0 to 3) that reads each pixel in full-frame mode: stripes along the fast axis, or every fourth column."""
+        y, x = self.position
         stripe = np.floor(4 * (x if abs(self.spec.fastaxis) == 1 else y)).astype(int)
+        if self.spec.interleaved:
+            (_, column), (_, nx) = self.aperture.subarray.origin, self.aperture.subarray.shape
+            stripe = (column + np.arange(nx)[None, :]) % 4
         return np.broadcast_to(stripe, self.aperture.subarray.shape)
 
     @cached_property
     def science_limits(self) -> tuple[int, int, int, int]:
         """First and past-the-last row, first and past-the-last column of the light-sensitive pixels."""
         (row, column), (ny, nx) = self.aperture.subarray.origin, self.aperture.subarray.shape
-        border = self.spec.border if self.effects.reference_pixels else 0
-        low, high = border, self.spec.size - border
-        return max(0, low - row), min(ny, high - row), max(0, low - column), min(nx, high - column)
+        rows, columns = self.spec.shape
+        below, above, left, right = self.spec.border if self.effects.reference_pixels else (0, 0, 0, 0)
+        top, end = min(ny, rows - above - row), min(nx, columns - right - column)
+        return max(0, below - row), top, max(0, left - column), end
 
     @cached_property
     def reference_pixel(self) -> np.ndarray:
@@ -83,11 +85,20 @@ class DetectorMaps:
     def bias(self) -> np.ndarray:
         """Bias, DN, float32."""
         if not self.effects.bias:
-            return np.full(self.aperture.subarray.shape, BIAS_LEVEL, np.float32)
-        y, x = self._position
-        level = BIAS_LEVEL + 250.0 * np.array([0.0, 0.6, -0.8, 0.3], np.float32)[self._amplifier]
+            return np.full(self.aperture.subarray.shape, self.spec.bias, np.float32)
+        y, x = self.position
+        level = self.spec.bias + 250.0 * np.array([0.0, 0.6, -0.8, 0.3], np.float32)[self._amplifier]
         smooth = 80.0 * np.sin(3.1 * x + 1.0) * np.cos(2.3 * y) + 60.0 * np.exp(-y / 0.03)
         return (level + smooth + 60.0 * self._normal("bias")).astype(np.float32)
+
+    def split_bias(self, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Split a bias (DN) into what is added to the measured signal (DN) and what the non-linearity acts on (e-)."""
+        if self.spec.superbias:
+            return bias, np.zeros_like(bias)
+        # reference pixels have no photodiode, and no non-linearity
+        return np.where(self.reference_pixel, bias, np.float32(0)), np.where(
+            self.reference_pixel, np.float32(0), bias * self.gain
+        )
 
     @cached_property
     def gain(self) -> np.ndarray:
@@ -112,7 +123,7 @@ class DetectorMaps:
         """Dark current, e-/s, float32: a mean level, amplifier glow in two corners and hot pixels."""
         if not self.effects.dark:
             return np.zeros(self.aperture.subarray.shape, np.float32)
-        y, x = self._position
+        y, x = self.position
         glow = 4.0 * np.exp(-np.hypot(x, y) / 0.08) + 2.0 * np.exp(-np.hypot(1 - x, 1 - y) / 0.12)
         rate = self.spec.dark * (1.0 + glow) * np.exp(0.2 * self._normal("dark"))
         hot_rate = np.exp(np.log(2.0) + 1.2 * self._normal("hot rate"))
@@ -141,7 +152,7 @@ class DetectorMaps:
         shape = self.aperture.subarray.shape
         response = np.ones(shape, np.float32)
         if self.effects.flat:
-            y, x = self._position
+            y, x = self.position
             response *= 1.0 + 0.03 * np.cos(2.5 * x + 0.4) * np.sin(3.0 * y + 0.2) + 0.008 * self._normal("flat")
         response[self.low_response] *= 0.4
         response[self.dead | self.reference_pixel] = 0.0
@@ -171,7 +182,7 @@ class DetectorMaps:
 
     @cached_property
     def well(self) -> np.ndarray:
-        """Signal at which a pixel saturates, measured DN above the bias, float32."""
+        """Signal at which a pixel saturates, measured DN above what `split_bias` adds, float32."""
         level = self.spec.well if self.effects.saturation else 1e6
         return (level * (1.0 + 0.015 * self._normal("well").clip(-3, 3))).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""NIRCam imaging as data: ten detectors, the read patterns and the filters.
+"""NIRCam as data: ten detectors, the read patterns, the filters and the modes.
 
 Wavelengths are those of the public instrument documentation, rounded; detector figures are typical values of the
 H2RG arrays (read noise of one read, dark current at the operating temperature).
@@ -6,7 +6,15 @@ H2RG arrays (read noise of one read, dark current at the operating temperature).
 
 import numpy as np
 
-from jwcore.synth.instruments import Bandpass, DetectorSpec, Instrument, ReadPattern
+from jwcore.synth.instruments import (
+    Bandpass,
+    DetectorSpec,
+    Instrument,
+    Mode,
+    NearInfraredClocks,
+    ReadPattern,
+    Subarray,
+)
 
 __all__ = ["NIRCAM"]
 
@@ -61,10 +69,53 @@ def _detector(name: str) -> DetectorSpec:
     )
 
 
+_IMAGING = ("photom", "area", "distortion", "filteroffset", "apcorr", "abvegaoffset")
+_COMMON = {"CORONMSK": "NONE", "PILIN": False}
+_MODES = (
+    Mode(
+        name="imaging",
+        exp_type="NRC_IMAGE",
+        template="NIRCam Imaging",
+        detector="NRCA1",
+        filter="F200W",
+        readpatt="BRIGHT1",
+        sky=True,
+        keywords=_COMMON,
+        types=_IMAGING,
+    ),
+    Mode(
+        name="tso-imaging",
+        exp_type="NRC_TSIMAGE",
+        template="NIRCam Time Series",
+        detector="NRCB1",
+        filter="F200W",
+        readpatt="RAPID",
+        subarray="SUB160P",
+        sky=True,
+        tso=True,
+        keywords=_COMMON,
+        types=_IMAGING,
+    ),
+    Mode(
+        name="tso-grism",
+        exp_type="NRC_TSGRISM",
+        template="NIRCam Grism Time Series",
+        detector="NRCALONG",
+        filter="F322W2",
+        readpatt="RAPID",
+        subarray="SUBGRISM64",
+        tso=True,
+        keywords=_COMMON | {"PUPIL": "GRISMR"},
+    ),
+)
+_STRIPES = tuple(
+    Subarray(name=f"SUBGRISM{rows}", xstart=1, ystart=1, xsize=2048, ysize=rows, noutputs=4) for rows in (64, 128, 256)
+)
+
 NIRCAM = Instrument(
     name="NIRCAM",
-    exp_type="NRC_IMAGE",
-    template="NIRCam Imaging",
+    modes={mode.name: mode for mode in _MODES},
+    mode=_MODES[0],
     model_prefix="NrcImg",
     aperture_table="siaf_nircam.json",
     detectors={name: _detector(name) for name in _NUMBERS},
@@ -80,5 +131,8 @@ NIRCAM = Instrument(
         )
         for name, (pivot, width) in _FILTERS.items()
     },
+    clocks=NearInfraredClocks(),
+    types=("mask", "saturation", "superbias", "ipc", "linearity", "gain", "readnoise", "dark", "flat"),
+    subarrays=dict.fromkeys(("NRCALONG", "NRCBLONG"), _STRIPES),
 )
-"""The NIRCam imaging mode."""
+"""NIRCam, in its imaging mode."""

@@ -45,10 +45,42 @@ def _fill(out, banding, offsets, knot_pixels, parity0):
             out[y, x] = line[knot] * (1 - t) + line[knot + 1] * t + offsets[amplifier, (x + parity0) % 2]
 
 
+@parallel_kernel
+def _fill_interleaved(out, banding, offsets, knot_pixels, row0, column0):
+    """Spread banding [output, row, knot] and offsets [output, row parity] over a frame whose outputs take turns."""
+    rows, columns = out.shape
+    outputs = banding.shape[0]
+    for y in prange(rows):
+        for x in range(columns):
+            output = (column0 + x) % outputs
+            time = x // outputs
+            knot = time // knot_pixels
+            t = (time - knot * knot_pixels) / np.float32(knot_pixels)
+            line = banding[output, y]
+            out[y, x] = line[knot] * (1 - t) + line[knot + 1] * t + offsets[output, (row0 + y) % 2]
+
+
+def _banding(rng: np.random.Generator, effects: Effects, *, shape: tuple[int, int, int], nframes: int) -> np.ndarray:
+    """Draw 1/f noise, DN [amplifier, row, knot]: a part common to all amplifiers and one of each."""
+    amplifiers, rows, knots = shape
+    size = nframes * (rows + 1) * (knots - 1)
+    amplitudes = [effects.one_over_f_rms, *[effects.amplifier_rms] * amplifiers]
+    series = np.stack([a * pink_noise(rng=rng, size=size) for a in amplitudes])
+    frames = series.reshape(amplifiers + 1, nframes, rows + 1, knots - 1).mean(axis=1)
+    mixed = frames[1:] + frames[:1]
+    banding = np.zeros(shape, np.float32)
+    banding[:, :, :-1] = mixed[:, :rows]
+    banding[:, :, -1] = mixed[:, 1:, 0]  # the last knot of a row is the first of the next one
+    return banding
+
+
 def readout_noise(
     *, rng: np.random.Generator, spec: DetectorSpec, subarray: Subarray, nframes: int, effects: Effects
 ) -> np.ndarray:
     """Draw the correlated noise of one group, averaged over its frames.
+
+    Outputs that read a stripe each have offsets by the parity of the pixel along the row, outputs that take turns along
+    a row by the parity of the row.
 
     Parameters
     ----------
@@ -70,22 +102,19 @@ def readout_noise(
     """
     along_x = abs(spec.fastaxis) == 1
     rows, columns = subarray.shape if along_x else subarray.shape[::-1]
-    amplifiers = subarray.noutputs
+    amplifiers = 4 if spec.interleaved else subarray.noutputs
     knots = -(-(columns // amplifiers + _ROW_OVERHEAD) // _KNOT_PIXELS) + 1
     banding = np.zeros((amplifiers, rows, knots), np.float32)
     if effects.one_over_f:
-        size = nframes * (rows + 1) * (knots - 1)
-        amplitudes = [effects.one_over_f_rms, *[effects.amplifier_rms] * amplifiers]
-        series = np.stack([a * pink_noise(rng=rng, size=size) for a in amplitudes])
-        frames = series.reshape(amplifiers + 1, nframes, rows + 1, knots - 1).mean(axis=1)
-        mixed = frames[1:] + frames[:1]
-        banding[:, :, :-1] = mixed[:, :rows]
-        banding[:, :, -1] = mixed[:, 1:, 0]  # the last knot of a row is the first of the next one
+        banding = _banding(rng, effects, shape=(amplifiers, rows, knots), nframes=nframes)
     offsets = np.zeros((amplifiers, 2), np.float32)
     if effects.drifts:
         offsets += effects.drift_rms * rng.standard_normal((amplifiers, 1))
         offsets += 0.5 * effects.drift_rms * np.outer(rng.standard_normal(amplifiers), [-1, 1])
     out = np.empty((rows, columns), np.float32)
+    if spec.interleaved:
+        _fill_interleaved(out, banding, offsets, _KNOT_PIXELS, *subarray.origin)
+        return out
     start = subarray.xstart if along_x else subarray.ystart
     _fill(out, banding, offsets, _KNOT_PIXELS, (start - 1) % 2)
     if spec.slowaxis < 0:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +11,20 @@ from jwcore.synth._random import derive_key, generator
 from jwcore.synth.detector import RawExposure, expose
 from jwcore.synth.effects import Effects
 from jwcore.synth.exposure import Observation
+from jwcore.synth.illumination import illuminate
 from jwcore.synth.instruments import Bandpass, Instrument, Readout, Subarray
 from jwcore.synth.maps import DetectorMaps
 from jwcore.synth.psf import make_psf
 from jwcore.synth.references import filter_offset
 from jwcore.synth.scene import render
 from jwcore.synth.siaf import load_aperture
+from jwcore.synth.transients import Trapped
 from jwcore.synth.wcs import Attitude, ImageWcs
 
-__all__ = ["Programme", "dither_offsets", "make_maps"]
+__all__ = ["TARGET", "Programme", "dither_offsets", "make_maps", "make_programme"]
+
+TARGET = (80.4875, -69.4975)
+"""Default pointing, deg: the calibration field in the Large Magellanic Cloud."""
 
 VA_SCALE = 1.0000345
 """Velocity-aberration scale of all exposures."""
@@ -92,7 +98,6 @@ class Programme:
 
     def observations(self, offsets: Sequence[tuple[float, float]]) -> Iterator[Observation]:
         """List all exposures: every dither with every detector."""
-        filter_name, pupil = self.bandpass.wheels
         start = self.start
         for k, offset in enumerate(offsets):
             nominal, true = self.attitudes(offset, k)
@@ -101,8 +106,7 @@ class Programme:
                     instrument=self.instrument,
                     maps=maps,
                     readout=self.readout,
-                    filter_name=filter_name,
-                    pupil=pupil,
+                    bandpass=self.bandpass,
                     wcs=ImageWcs(
                         aperture=maps.aperture,
                         attitude=true,
@@ -122,11 +126,11 @@ class Programme:
                 yield observation
             start = observation.end + timedelta(seconds=SLEW_SECONDS)
 
-    def expose(self, observation: Observation, *, catalog: np.ndarray, background: float) -> RawExposure:
-        """Simulate one exposure of a catalogue under a uniform sky (MJy/sr)."""
+    def scene(self, observation: Observation, *, catalog: np.ndarray, background: float) -> np.ndarray:
+        """Rate of a catalogue under a uniform sky (MJy/sr), e-/s for unit response, float32 [ny, nx]."""
         maps = observation.maps
         psf = make_psf(bandpass=self.bandpass, pixel_scale=maps.aperture.pixel_scale, radius=self.psf_radius)
-        rate = render(
+        return render(
             catalog=catalog,
             wcs=observation.wcs,
             psf=psf,
@@ -134,9 +138,34 @@ class Programme:
             background=background,
             area=maps.area,
         )
-        return self.expose_rate(observation, rate=rate)
 
-    def expose_rate(self, observation: Observation, *, rate: np.ndarray) -> RawExposure:
+    def exposures(
+        self,
+        offsets: Sequence[tuple[float, float]],
+        *,
+        catalog: np.ndarray | None,
+        background: float = 0.0,
+    ) -> Iterator[tuple[Observation, RawExposure]]:
+        """Simulate all exposures in order, of a catalogue or (None) of a plain illumination.
+
+        Charge that saturated pixels leave in traps is handed on to the next exposure of the same detector.
+        """
+        caught: dict[str, tuple[Trapped, datetime]] = {}
+        for observation in self.observations(offsets):
+            maps = observation.maps
+            rate = (
+                illuminate(maps, self.readout)
+                if catalog is None
+                else self.scene(observation, catalog=catalog, background=background)
+            )
+            earlier = caught.get(maps.spec.name)
+            trapped = earlier and earlier[0].after((observation.start - earlier[1]).total_seconds())
+            raw = self.expose_rate(observation, rate=rate, trapped=trapped)
+            if raw.caught is not None:
+                caught[maps.spec.name] = raw.caught, observation.end
+            yield observation, raw
+
+    def expose_rate(self, observation: Observation, *, rate: np.ndarray, trapped: Trapped | None = None) -> RawExposure:
         """Simulate one exposure of a photo-electron rate (e-/s for unit response, float32 [ny, nx])."""
         return expose(
             rate=rate,
@@ -144,6 +173,7 @@ class Programme:
             readout=self.readout,
             seed=int(derive_key(self.seed, observation.name)),
             zeroframe=self.zeroframe,
+            trapped=trapped,
         )
 
     def field_width(self, offsets: Sequence[tuple[float, float]]) -> float:
@@ -155,3 +185,66 @@ class Programme:
             for m in self.maps
         )
         return 2.0 * (float(reach) + float(np.hypot(*np.array(offsets).T).max()) + 1.0)
+
+
+def make_programme(
+    *,
+    instrument: Instrument,
+    detectors: Sequence[str] | None = None,
+    filter_name: str | None = None,
+    pupil: str | None = None,
+    readpatt: str | None = None,
+    ngroups: int,
+    nints: int,
+    subarray: str | Subarray | None = None,
+    effects: Effects | None = None,
+    date: str = "2024-03-01T00:00:00",
+    target: tuple[float, float] = TARGET,
+    roll: float = 20.0,
+    **settings: Any,
+) -> Programme:
+    """Make a programme; what is left out is taken from the mode of the instrument.
+
+    Raises
+    ------
+    ValueError
+        For an unknown detector, filter, read pattern or sub-array; the message lists the valid ones.
+    """
+    mode = instrument.mode
+    detectors = detectors or (mode.detector,)
+    maps = make_maps(
+        instrument=instrument,
+        detectors=detectors,
+        subarray=subarray or mode.subarray,
+        effects=effects or instrument.effects,
+    )
+    bandpass = _choose_bandpass(
+        instrument, maps, filter_name=mode.filter if filter_name is None else filter_name, pupil=pupil or mode.pupil
+    )
+    size = maps[0].aperture.subarray
+    return Programme(
+        instrument=instrument,
+        maps=maps,
+        readout=instrument.readout(
+            spec=maps[0].spec, subarray=size, pattern=readpatt or mode.readpatt, ngroups=ngroups, nints=nints
+        ),
+        bandpass=bandpass,
+        start=datetime.fromisoformat(date),
+        psf_radius=100 if min(size.shape) >= 160 else 32,
+        target=target,
+        roll=roll,
+        **settings,
+    )
+
+
+def _choose_bandpass(instrument: Instrument, maps: Sequence[DetectorMaps], *, filter_name: str, pupil: str) -> Bandpass:
+    """Find a bandpass that all detectors have."""
+    wanted = pupil if pupil in instrument.bandpasses else filter_name
+    channels = {m.spec.channel for m in maps}
+    offered = {band.name for channel in channels for band in instrument.filters(channel)}
+    if wanted in instrument.bandpasses and not instrument.bandpasses[wanted].channel:
+        return instrument.bandpasses[wanted]
+    if len(channels) > 1 or wanted not in offered:
+        names = ", ".join(m.spec.name for m in maps)
+        raise ValueError(f"filter {wanted!r} does not go with {names}; choose from {sorted(offered)}")
+    return instrument.bandpasses[wanted]

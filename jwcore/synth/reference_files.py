@@ -1,7 +1,7 @@
-"""Synthetic references on disk: single files, and the complete set of an imaging programme in a CRDS cache."""
+"""Synthetic references on disk: single files, and the complete set of a programme in a CRDS cache."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,19 @@ import numpy as np
 
 from jwcore.algorithms import dq
 from jwcore.synth.crds_cache import CrdsCache
+from jwcore.synth.detector_references import ReferenceContent
 from jwcore.synth.instruments import Bandpass, Instrument, Readout
 from jwcore.synth.maps import DetectorMaps
-from jwcore.synth.references import ReferenceContent, ReferenceMaker
+from jwcore.synth.references import ReferenceMaker
 from jwcore.synth.siaf import is_standard, load_aperture
 
-__all__ = ["ReferenceSet", "write_reference"]
+__all__ = ["ReferenceSet", "geometry_keywords", "write_reference"]
 
 USEAFTER = "2022-01-01T00:00:00"
-DARK_PIXELS = 100_000_000
-"""Size limit of a dark ramp, pixels (400 MB); longer exposures rely on its linear extension."""
+_OF_THE_SUBARRAY = ("superbias", "readnoise", "dark", "reset", "rscd", "emicorr")
+"""Types of which there is a file for every sub-array."""
+_OF_THE_FILTER = ("flat",)
+"""Types that are selected by the optics."""
 
 
 def _encode_flags(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,12 +37,11 @@ def _encode_flags(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _common_keywords(content: ReferenceContent, maker: ReferenceMaker) -> dict:
     spec = maker.maps.spec
+    place = {"DETECTOR": spec.name, "MODULE": spec.module, "CHANNEL": spec.channel}
     return {
         "TELESCOP": "JWST",
         "INSTRUME": maker.instrument.name,
-        "DETECTOR": spec.name,
-        "MODULE": spec.module,
-        "CHANNEL": spec.channel,
+        **{name: value for name, value in place.items() if value},
         "REFTYPE": content.type.upper(),
         "DATAMODL": content.model,
         "AUTHOR": "jwcal simulator",
@@ -49,7 +51,8 @@ def _common_keywords(content: ReferenceContent, maker: ReferenceMaker) -> dict:
     }
 
 
-def _geometry_keywords(content: ReferenceContent, maker: ReferenceMaker) -> dict:
+def geometry_keywords(content: ReferenceContent, maker: ReferenceMaker) -> dict:
+    """Give the keywords that say which pixels an image covers."""
     subarray, spec = maker.maps.aperture.subarray, maker.maps.spec
     return {
         "SUBARRAY": subarray.name if content.by_subarray else "GENERIC",
@@ -67,16 +70,15 @@ def _write_fits(content: ReferenceContent, maker: ReferenceMaker, path: Path) ->
 
     primary = fits.PrimaryHDU()
     primary.header.update(_common_keywords(content, maker))
-    if content.table is None:
-        primary.header.update(_geometry_keywords(content, maker))
+    if not content.tables:
+        primary.header.update(geometry_keywords(content, maker))
     primary.header.update(content.keywords)
     primary.header["HISTORY"] = "Made by the forward model of the simulator"
     hdus: list[Any] = [primary, *(fits.ImageHDU(array, name=name) for name, array in content.arrays.items())]
     if content.flags is not None:
         stored, definitions = _encode_flags(content.flags)
         hdus += [fits.ImageHDU(stored, name="DQ"), fits.BinTableHDU(definitions, name="DQ_DEF")]
-    if content.table is not None:
-        hdus.append(fits.BinTableHDU(content.table, name=content.type.upper()))
+    hdus += [fits.BinTableHDU(table, name=name) for name, table in content.tables.items()]
     fits.HDUList(hdus).writeto(path, overwrite=True)
 
 
@@ -88,7 +90,7 @@ def _write_asdf(content: ReferenceContent, maker: ReferenceMaker, path: Path) ->
         "telescope": "JWST",
         "instrument": {
             "name": maker.instrument.name,
-            **{key: header[key.upper()] for key in ("detector", "module", "channel")},
+            **{key: header[key.upper()] for key in ("detector", "module", "channel") if key.upper() in header},
         },
         "exposure": {"type": maker.instrument.exp_type},
         "reftype": content.type,
@@ -132,15 +134,16 @@ def write_reference(content: ReferenceContent, *, maker: ReferenceMaker, directo
 
 @dataclass(kw_only=True)
 class ReferenceSet:
-    """Writes all references of an imaging programme, and the rules that select them.
+    """Writes all references of a programme, and the rules that select them.
 
     ``root`` is the cache folder. References that serve all sub-arrays are full-frame when the sub-array is one of the
-    aperture file, and of the size of the sub-array when it is an invented one.
+    mission and ``full_frame`` is set; otherwise they cover the sub-array alone.
     """
 
     root: Path
     instrument: Instrument
     inverse_linearity: bool = False
+    full_frame: bool = True
     psf_radius: int = 100
     _serials: dict[str, int] = field(default_factory=dict)
 
@@ -148,50 +151,58 @@ class ReferenceSet:
         """Write the files of every detector and the cache around them."""
         cache = CrdsCache(root=self.root, instrument=self.instrument.name)
         cache.references.mkdir(parents=True, exist_ok=True)
-        makers = [ReferenceMaker(instrument=self.instrument, maps=detector) for detector in maps]
-        for maker in makers:
-            self._write_detector(cache, maker, readout, bandpass)
-        for maker in {m.maps.spec.module: m for m in makers}.values():
-            spec = maker.maps.spec
-            self._add(cache, maker, maker.filteroffset(), channel=spec.channel, module=spec.module)
-        first, exp_type = makers[0], self.instrument.exp_type
-        psf = (bandpass, first.maps.aperture.pixel_scale, self.psf_radius)
-        self._add(cache, first, first.apcorr(bandpasses=[psf]), exp_type=exp_type)
-        self._add(cache, first, first.abvegaoffset(), exp_type=exp_type)
+        for detector in maps:
+            maker = ReferenceMaker(
+                instrument=self.instrument, maps=detector, readout=readout, bandpass=bandpass,
+                psf_radius=self.psf_radius, inverse_linearity=self.inverse_linearity,
+            )  # fmt: skip
+            self._write_detector(cache, maker)
         cache.write()
         return cache
 
-    def _write_detector(self, cache: CrdsCache, maker: ReferenceMaker, readout: Readout, bandpass: Bandpass) -> None:
-        maps = maker.maps
-        name, subarray, exp_type = maps.spec.name, maps.aperture.subarray, self.instrument.exp_type
-        frames = min(readout.frames, DARK_PIXELS // (subarray.xsize * subarray.ysize))
-        dark = maker.dark(frames=frames, frame_time=readout.frame_time)
-        self._add(cache, maker, dark, exp_type=exp_type, detector=name, subarray=subarray.name)
-        for content in (maker.superbias(), maker.readnoise()):
-            self._add(cache, maker, content, detector=name, subarray=subarray.name)
+    def _write_detector(self, cache: CrdsCache, maker: ReferenceMaker) -> None:
         whole = self._whole_detector(maker)
-        generic = {"detector": name, "subarray": "GENERIC"}
-        self._add(cache, whole, whole.mask(), **generic)
-        self._add(cache, whole, whole.saturation(), detector=name)
-        self._add(cache, whole, whole.ipc(), detector=name)
-        self._add(cache, whole, whole.linearity(inverse=self.inverse_linearity), **generic)
-        self._add(cache, whole, whole.gain(), **generic)
-        flat = whole.flat(bandpass=bandpass)
-        self._add(cache, whole, flat, detector=name, filter=flat.keywords["FILTER"], pupil=flat.keywords["PUPIL"])
-        self._add(cache, whole, whole.photom(), detector=name, exp_type=exp_type)
-        self._add(cache, whole, whole.area(), detector=name, exp_type=exp_type)
-        self._add(cache, whole, whole.distortion(), exp_type=exp_type, detector=name)
+        for kind in maker.types:
+            chosen = maker if kind in _OF_THE_SUBARRAY else whole
+            content = chosen.make(kind)
+            selection = self._selection(content, maker)
+            if cache.has(kind, **selection):
+                continue  # detectors share it
+            serial = self._serials[kind] = self._serials.get(kind, 0) + 1
+            path = write_reference(content, maker=chosen, directory=cache.references, serial=serial)
+            cache.add(kind, path, useafter=USEAFTER, **selection)
+
+    def _selection(self, content: ReferenceContent, maker: ReferenceMaker) -> dict[str, object]:
+        """Values of all parameters by which a type may be selected."""
+        spec, subarray = maker.maps.spec, maker.maps.aperture.subarray
+        optics = (
+            {}
+            if maker.bandpass is None or content.type not in _OF_THE_FILTER
+            else self.instrument.optics(maker.bandpass)
+        )
+        values: dict[str, object] = {
+            "instrument": self.instrument.name,
+            "detector": spec.name,
+            "exp_type": self.instrument.exp_type,
+            "subarray": "GENERIC",
+            **{name: optics.get(name.upper()) for name in ("filter", "pupil", "grating", "band")},
+        }
+        if content.type == "filteroffset":
+            values |= {"channel": spec.channel, "module": spec.module}
+        if content.by_readpatt and maker.readout is not None:
+            values["readpatt"] = maker.readout.pattern.name
+        if content.by_subarray:
+            values |= {name: getattr(subarray, name) for name in ("xstart", "ystart", "xsize", "ysize")}
+            values["subarray"] = subarray.name
+        return values
 
     def _whole_detector(self, maker: ReferenceMaker) -> ReferenceMaker:
         maps = maker.maps
         subarray = maps.aperture.subarray
-        if subarray.is_full or not is_standard(subarray, instrument=self.instrument, detector=maps.spec.name):
+        standard = is_standard(subarray, instrument=self.instrument, detector=maps.spec.name)
+        if subarray.is_full or not standard or not self.full_frame:
             return maker
         full = load_aperture(instrument=self.instrument, detector=maps.spec.name)
-        whole = DetectorMaps(spec=maps.spec, aperture=full, effects=maps.effects, serial=maps.serial)
-        return ReferenceMaker(instrument=self.instrument, maps=whole)
-
-    def _add(self, cache: CrdsCache, maker: ReferenceMaker, content: ReferenceContent, **selection: str) -> None:
-        serial = self._serials[content.type] = self._serials.get(content.type, 0) + 1
-        path = write_reference(content, maker=maker, directory=cache.references, serial=serial)
-        cache.add(content.type, path, useafter=USEAFTER, **selection)
+        return replace(
+            maker, maps=DetectorMaps(spec=maps.spec, aperture=full, effects=maps.effects, serial=maps.serial)
+        )

@@ -1,46 +1,22 @@
-"""Contents of the reference files that match a simulated detector.
+"""Contents of the reference files that match a simulated detector and its optics: flat, photometry, world coordinates."""
 
-Every reference is made from the same `DetectorMaps` as the exposures, so that a correction that is done right recovers
-the truth. `jwcore.synth.reference_files` writes them in the official formats; tests may use the arrays as they are.
-"""
-
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jwcore.algorithms import dq
-from jwcore.synth.instruments import Bandpass, Instrument
-from jwcore.synth.maps import LINEARITY_COEFFICIENTS, DetectorMaps
+from jwcore.synth.detector_references import DetectorReferences, ReferenceContent, flag
+from jwcore.synth.instruments import Bandpass
 from jwcore.synth.psf import make_psf
 from jwcore.synth.wcs import distortion_model
 
-__all__ = ["ReferenceContent", "ReferenceMaker", "filter_offset", "inverse_kernel", "reverse_series"]
+__all__ = ["ReferenceMaker", "filter_offset"]
 
 APERTURE_ENERGIES = (0.3, 0.5, 0.7)
 """Encircled energies of the photometric apertures."""
 SKY_ANNULUS = (3.0, 4.5)
 """Background annulus, in units of the radius of 80 % encircled energy."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ReferenceContent:
-    """What one reference file holds.
-
-    ``arrays`` by extension name; ``flags`` uint32 standard DQ bits; ``table`` structured array; ``tree`` for ASDF
-    references; ``keywords`` beyond the common ones. ``by_subarray`` tells that the rules select by sub-array name
-    (otherwise the file serves all sub-arrays).
-    """
-
-    type: str
-    model: str
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    flags: np.ndarray | None = None
-    table: np.ndarray | None = None
-    tree: dict | None = None
-    keywords: dict = field(default_factory=dict)
-    by_subarray: bool = False
 
 
 def filter_offset(bandpass: Bandpass) -> tuple[float, float]:
@@ -49,109 +25,41 @@ def filter_offset(bandpass: Bandpass) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ReferenceMaker:
-    """Makes the references of one detector; ``maps`` covers the full frame or one sub-array. One method per type."""
+class ReferenceMaker(DetectorReferences):
+    """Makes all references of one detector; those of a filter need the ``bandpass``.
 
-    instrument: Instrument
-    maps: DetectorMaps
+    ``psf_radius`` is the half width of the PSF (pixel) for aperture corrections.
+    """
 
-    # ---- detector ------------------------------------------------------------------------------------------------
+    bandpass: Bandpass | None = None
+    psf_radius: int = 100
 
-    def mask(self) -> ReferenceContent:
-        """Bad-pixel mask."""
-        return ReferenceContent(type="mask", model="MaskModel", flags=self.maps.pixel_flags)
+    @property
+    def types(self) -> list[str]:
+        """Reference types that an exposure of this detector and mode can use."""
+        wanted = [*self.instrument.types, *self.instrument.mode.types]
+        missing = {"refpix"} if not self._interleaved else set()
+        if not self.maps.aperture.subarray.is_full:
+            missing.add("pictureframe")
+        return [kind for kind in wanted if kind not in missing]
 
-    def saturation(self) -> ReferenceContent:
-        """Saturation level in raw DN, slightly below the full well; not checked in reference pixels."""
-        maps = self.maps
-        level = np.minimum(maps.bias + 0.985 * maps.well, 65535.0)
-        return ReferenceContent(
-            type="saturation",
-            model="SaturationModel",
-            arrays={"SCI": np.where(maps.reference_pixel, 100000.0, level).astype(np.float32)},
-            flags=_flag(maps.reference_pixel, dq.NO_SAT_CHECK),
-        )
+    def make(self, kind: str) -> ReferenceContent:
+        """Make the reference of a type."""
+        return getattr(self, kind)()
 
-    def superbias(self) -> ReferenceContent:
-        """Bias of every pixel."""
-        bias = self.maps.bias
-        return ReferenceContent(
-            type="superbias",
-            model="SuperBiasModel",
-            arrays={"SCI": bias, "ERR": np.full_like(bias, 0.5)},
-            flags=np.zeros(bias.shape, np.uint32),
-            keywords={"READPATT": "ANY"},
-            by_subarray=True,
-        )
-
-    def ipc(self) -> ReferenceContent:
-        """Deconvolution kernel of the inter-pixel capacitance."""
-        kernel = inverse_kernel(self.maps.ipc_kernel).astype(np.float32)
-        return ReferenceContent(type="ipc", model="IPCModel", arrays={"SCI": kernel})
-
-    def linearity(self, *, inverse: bool = False) -> ReferenceContent:
-        """Polynomial from measured to linear DN; ``inverse`` adds the coefficients of the opposite direction."""
-        maps = self.maps
-        arrays = {"COEFFS": maps.linearity_coefficients}
-        if inverse:
-            arrays["INV_COEFFS"] = maps.scale_coefficients(reverse_series(LINEARITY_COEFFICIENTS))
-        return ReferenceContent(
-            type="linearity",
-            model="LinearityModel",
-            arrays=arrays,
-            flags=_flag(maps.reference_pixel, dq.NO_LIN_CORR),
-        )
-
-    def dark(self, *, frames: int, frame_time: float) -> ReferenceContent:
-        """Dark ramp in linear DN, one frame (of ``frame_time`` s) per group; AVDRKCUR holds the rate in e-/s."""
-        maps = self.maps
-        per_frame = maps.dark / maps.gain * np.float32(frame_time)
-        return ReferenceContent(
-            type="dark",
-            model="DarkModel",
-            arrays={
-                "SCI": np.arange(1, frames + 1, dtype=np.float32)[:, None, None] * per_frame,
-                "AVDRKCUR": maps.dark,
-            },
-            flags=_flag(maps.hot, dq.HOT),
-            keywords={
-                "EXP_TYPE": self.instrument.exp_type,
-                "NFRAMES": 1,
-                "GROUPGAP": 0,
-                "NGROUPS": frames,
-                "READPATT": "RAPID",
-                "TFRAME": frame_time,
-                "TGROUP": frame_time,
-                "NOUTPUTS": maps.aperture.subarray.noutputs,
-            },
-            by_subarray=True,
-        )
-
-    def gain(self) -> ReferenceContent:
-        """Gain, e-/DN."""
-        return ReferenceContent(type="gain", model="GainModel", arrays={"SCI": self.maps.gain})
-
-    def readnoise(self) -> ReferenceContent:
-        """Noise of the difference of two reads, DN, as seen after the IPC deconvolution."""
-        maps = self.maps
-        amplified = np.sqrt((inverse_kernel(maps.ipc_kernel) ** 2).sum())
-        noise = np.sqrt(2.0) * amplified * maps.read_noise / maps.gain
-        noise = np.maximum(noise, 0.5).astype(np.float32)  # rounding noise, and weights that stay finite
-        return ReferenceContent(
-            type="readnoise",
-            model="ReadnoiseModel",
-            arrays={"SCI": noise},
-            keywords={"READPATT": "ANY"},
-            by_subarray=True,
-        )
+    @property
+    def _band(self) -> Bandpass:
+        if self.bandpass is None:
+            raise ValueError("this reference depends on the filter: pass a bandpass")
+        return self.bandpass
 
     # ---- flat, photometry, area ----------------------------------------------------------------------------------
 
-    def flat(self, *, bandpass: Bandpass) -> ReferenceContent:
+    def flat(self) -> ReferenceContent:
         """Flat field of a filter; no value where nothing responds."""
         maps = self.maps
         dead = maps.dead | maps.reference_pixel
-        filter_name, pupil = bandpass.wheels
+        optics = self.instrument.optics(self._band)
         return ReferenceContent(
             type="flat",
             model="FlatModel",
@@ -159,8 +67,11 @@ class ReferenceMaker:
                 "SCI": np.where(dead, np.nan, maps.flat).astype(np.float32),
                 "ERR": np.full(maps.flat.shape, 0.001, np.float32),
             },
-            flags=_flag(dead, dq.NO_FLAT_FIELD | dq.DO_NOT_USE),
-            keywords={"FILTER": filter_name, "PUPIL": pupil, "EXP_TYPE": self.instrument.exp_type},
+            flags=flag(dead, dq.NO_FLAT_FIELD | dq.DO_NOT_USE),
+            keywords={
+                **{name: optics[name] for name in ("FILTER", "PUPIL", "GRATING", "BAND") if optics.get(name)},
+                "EXP_TYPE": self.instrument.exp_type,
+            },
         )
 
     @property
@@ -188,7 +99,7 @@ class ReferenceMaker:
         return ReferenceContent(
             type="photom",
             model=f"{self.instrument.model_prefix}PhotomModel",
-            table=np.array(rows, dtype),
+            tables={"PHOTOM": np.array(rows, dtype)},
             keywords=self._pixel_keywords(),
         )
 
@@ -224,56 +135,22 @@ class ReferenceMaker:
         table = Table(rows=rows, names=("filter", "pupil", "abvega_offset"), dtype=("U12", "U12", "f4"))
         return ReferenceContent(type="abvegaoffset", model="ABVegaOffsetModel", tree={"abvega_offset": table})
 
-    def apcorr(self, *, bandpasses: Iterable[tuple[Bandpass, float, int]]) -> ReferenceContent:
+    def apcorr(self) -> ReferenceContent:
         """Aperture corrections, exact for the simulated PSF on drizzled images of the native pixel size.
 
-        ``bandpasses`` lists bandpass, pixel scale (arcsec) and stamp half width (pixel). The correction includes the
-        light of the source that the background annulus takes away.
+        The correction includes the light of the source that the background annulus takes away.
         """
         rows: list[Any] = []
-        for band, pixel_scale, radius in bandpasses:
-            psf = make_psf(bandpass=band, pixel_scale=pixel_scale, radius=radius)
-            inner, outer = (min(factor * psf.radius_of(0.8), radius - 3.0) for factor in SKY_ANNULUS)
-            level = psf.annulus_level(inner, outer)
-            for fraction in APERTURE_ENERGIES:
-                aperture = psf.radius_of(fraction, resampled=True)
-                collected = float(psf.encircled_energy(aperture, resampled=True)) - level * np.pi * aperture**2
-                rows.append((*band.wheels, fraction, aperture, 1.0 / collected, inner, outer))
+        band, radius = self._band, self.psf_radius
+        psf = make_psf(bandpass=band, pixel_scale=self.maps.aperture.pixel_scale, radius=radius)
+        inner, outer = (min(factor * psf.radius_of(0.8), radius - 3.0) for factor in SKY_ANNULUS)
+        level = psf.annulus_level(inner, outer)
+        for fraction in APERTURE_ENERGIES:
+            aperture = psf.radius_of(fraction, resampled=True)
+            collected = float(psf.encircled_energy(aperture, resampled=True)) - level * np.pi * aperture**2
+            rows.append((*band.wheels, fraction, aperture, 1.0 / collected, inner, outer))
         names = ("eefraction", "radius", "apcorr", "skyin", "skyout")
         dtype = [("filter", "S12"), ("pupil", "S15"), *((name, "f4") for name in names)]
         return ReferenceContent(
-            type="apcorr", model=f"{self.instrument.model_prefix}ApcorrModel", table=np.array(rows, dtype)
+            type="apcorr", model=f"{self.instrument.model_prefix}ApcorrModel", tables={"APCORR": np.array(rows, dtype)}
         )
-
-
-def _flag(where: np.ndarray, value: int) -> np.ndarray:
-    return np.where(where, np.uint32(value), np.uint32(0))
-
-
-def inverse_kernel(kernel: np.ndarray) -> np.ndarray:
-    """Least-squares inverse of a 3 by 3 kernel within 3 by 3 pixels, with unit sum.
-
-    What it cannot undo is of the order of the coupling squared (a few 1e-5 in pixels two steps away).
-    """
-    from scipy.signal import convolve2d
-
-    columns = [convolve2d(kernel, np.eye(9)[k].reshape(3, 3)).ravel() for k in range(9)]
-    target = np.zeros((5, 5))
-    target[2, 2] = 1.0
-    solution = np.linalg.lstsq(np.stack(columns, axis=1), target.ravel(), rcond=None)[0].reshape(3, 3)
-    return solution / solution.sum()
-
-
-def reverse_series(coefficients: Sequence[float], order: int = 7) -> list[float]:
-    """Coefficients of the inverse of a power series that starts with (0, 1), up to an order."""
-    inverse = np.zeros(order + 1)
-    inverse[1] = 1.0
-    for n in range(2, order + 1):
-        # P(Q(x)) = x: the coefficient of x^n of P(Q), with Q known below that order, must vanish
-        power, residual = inverse.copy(), 0.0
-        for k, c in enumerate(coefficients):
-            if k >= 2:
-                power = np.convolve(power, inverse)[: order + 1]
-                residual += c * power[n]
-        inverse[n] = -residual
-    return inverse.tolist()

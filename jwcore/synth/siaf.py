@@ -60,11 +60,14 @@ def _table(file_name: str) -> dict:
 
 def subarray_names(*, instrument: Instrument, detector: str) -> list[str]:
     """List the sub-arrays that a detector offers, FULL included."""
-    return list(_table(instrument.aperture_table)[detector]["apertures"])
+    more = [subarray.name for subarray in instrument.subarrays.get(detector, ())]
+    return [*_table(instrument.aperture_table)[detector]["apertures"], *more]
 
 
 def is_standard(subarray: Subarray, *, instrument: Instrument, detector: str) -> bool:
-    """Tell a sub-array of the aperture file from an invented rectangle."""
+    """Tell a sub-array of the mission from an invented rectangle."""
+    if subarray in instrument.subarrays.get(detector, ()):
+        return True
     entry = _table(instrument.aperture_table)[detector]["apertures"].get(subarray.name)
     return entry is not None and all(
         entry[name] == getattr(subarray, name) for name in ("xstart", "ystart", "xsize", "ysize")
@@ -81,7 +84,8 @@ def load_aperture(*, instrument: Instrument, detector: str, subarray: "str | Sub
     detector : str
         Detector name, such as ``NRCA1``.
     subarray : str or Subarray
-        Name of a sub-array of the SIAF, or any rectangle: its reference point is its centre.
+        Name of a sub-array of the mission, or any rectangle. Where the SIAF has no aperture for it, the reference point
+        is its centre.
 
     Returns
     -------
@@ -94,18 +98,21 @@ def load_aperture(*, instrument: Instrument, detector: str, subarray: "str | Sub
         If the detector has no sub-array of that name; the message lists those it has.
     """
     entry = _table(instrument.aperture_table)[detector]
-    if isinstance(subarray, Subarray):
-        full = load_aperture(instrument=instrument, detector=detector)
-        return _custom(full, subarray)
+    rectangles = {rectangle.name: rectangle for rectangle in instrument.subarrays.get(detector, ())}
+    if isinstance(subarray, Subarray) or subarray in rectangles:
+        rectangle = subarray if isinstance(subarray, Subarray) else rectangles[subarray]
+        return _custom(load_aperture(instrument=instrument, detector=detector), rectangle)
     if subarray not in entry["apertures"]:
-        raise ValueError(f"{detector} has no sub-array {subarray!r}; it has {', '.join(entry['apertures'])}")
+        known = subarray_names(instrument=instrument, detector=detector)
+        raise ValueError(f"{detector} has no sub-array {subarray!r}; it has {', '.join(known)}")
     row = entry["apertures"][subarray]
     is_full = subarray == "FULL"
+    all_outputs = is_full or instrument.detectors[detector].interleaved
     return Aperture(
         name=row["name"],
         subarray=Subarray(
             name=subarray,
-            noutputs=instrument.amplifiers if is_full else 1,
+            noutputs=instrument.amplifiers if all_outputs else 1,
             **{key: row[key] for key in ("xstart", "ystart", "xsize", "ysize")},
         ),
         v2_ref=row["v2_ref"],

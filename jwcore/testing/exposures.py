@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,14 @@ KEYWORDS: dict[str, Any] = {
     "RA_REF": 80.0, "DEC_REF": -69.5, "VA_SCALE": 1.0, "PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4,
 }  # fmt: skip
 """Keywords of the tiny exposures."""
+_Arrays = Mapping[Any, np.ndarray]
+_KEYWORDS_OF = {
+    "MIRI": {
+        "DETECTOR": "MIRIMAGE", "MODULE": None, "CHANNEL": None, "FILTER": "F770W", "PUPIL": None, "EXP_TYPE": "MIR_IMAGE",
+        "READPATT": "FASTR1", "FASTAXIS": 1,
+    },
+}  # fmt: skip
+"""Keywords of instruments whose steps look at them."""
 POINTING = {"v2_ref": 120.0, "v3_ref": -527.0, "roll_ref": 30.0, "v3yangle": 0.0, "vparity": -1}
 """Where the tiny exposures look, degrees and arcsec."""
 
@@ -27,7 +35,8 @@ POINTING = {"v2_ref": 120.0, "v3_ref": -527.0, "roll_ref": 30.0, "v3yangle": 0.0
 def tiny_meta(**keywords: Any) -> Meta:
     """Metadata of a small near-infrared exposure; keywords may be changed or, with None, left out."""
     meta = Meta()
-    for keyword, value in {**KEYWORDS, **keywords}.items():
+    of_instrument = _KEYWORDS_OF.get(keywords.get("INSTRUME", KEYWORDS["INSTRUME"]), {})
+    for keyword, value in {**KEYWORDS, **of_instrument, **keywords}.items():
         if value is not None:
             meta.set_keyword(keyword.replace("_OBS", "-OBS"), value)
     for name in ("v2_ref", "v3_ref", "roll_ref", "v3yangle", "vparity"):  # keywords that guide stars have, too
@@ -102,7 +111,9 @@ def tiny_guider_cal(**keywords: Any) -> GuiderCal:
 
 def tiny(kind: str, **keywords: Any) -> Any:
     """Make the tiny product of a container by its name, an image with a gWCS for those without one of their own."""
-    makers = {"Ramp": tiny_ramp, "GuiderRaw": tiny_guider_raw, "GuiderCal": tiny_guider_cal}
+    makers: dict[str, Callable[..., Any]] = {
+        "Ramp": tiny_ramp, "GuiderRaw": tiny_guider_raw, "GuiderCal": tiny_guider_cal,
+    }  # fmt: skip
     return makers[kind](**keywords) if kind in makers else tiny_image(wcs=True, **keywords)
 
 
@@ -120,7 +131,8 @@ def tiny_references(types: Iterable[str], *, shape: tuple[int, int] = SHAPE) -> 
         elif kind in _ARRAYS:
             made[kind] = Reference.from_arrays(kind, _ARRAYS[kind](shape), dq=np.zeros(shape, "u4"), header=_HEADER)
         elif kind in _TABLES:
-            made[kind] = Reference.from_arrays(kind, {kind.upper(): np.array(*_TABLES[kind])}, header=_HEADER)
+            table: _Arrays = {_TABLE_NAMES.get(kind, kind.upper()): np.array(*_TABLES[kind])}
+            made[kind] = Reference.from_arrays(kind, table, header=_HEADER)
         elif kind in _TREES:
             made[kind] = Reference.from_arrays(kind, tree=_TREES[kind]())
     return made
@@ -135,7 +147,7 @@ _LEVELS = {
 
 
 def _level(kind: str, shape: tuple[int, int]) -> Reference:
-    arrays = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
+    arrays: _Arrays = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
     return Reference.from_arrays(kind, arrays, dq=np.zeros(shape, "u4"), header=_HEADER)
 
 
@@ -152,9 +164,18 @@ def _offsets() -> dict[str, Any]:
     return {"abvega_offset": Table(rows=[("F200W", "CLEAR", 1.7)], names=("filter", "pupil", "abvega_offset"))}
 
 
-_ARRAYS: dict[str, Callable[[tuple[int, int]], dict[str, np.ndarray]]] = {
+def _interference() -> dict[str, Any]:
+    wave = {"frequency": 390.625, "phase_amplitudes": np.sin(2 * np.pi * (np.arange(40) + 0.5) / 40)}
+    case = {"rowclocks": 18, "frameclocks": 7520, "freqs": {"FAST": ["line"]}}
+    return {"frequencies": {"line": wave}, "subarray_cases": {"FULL_FAST": case}}
+
+
+_ARRAYS: dict[str, Callable[[tuple[int, int]], _Arrays]] = {
     "linearity": lambda shape: {"COEFFS": _unity(1, shape)},
     "dark": lambda shape: {"SCI": np.zeros((20, *shape), "f4")},
+    "reset": lambda shape: {
+        "SCI": np.broadcast_to([[[[5.0]], [[2.0]]], [[[3.0]], [[1.0]]]], (2, 2, *shape)).astype("f4")
+    },
     "ipc": lambda shape: {"SCI": np.diag([0, 1, 0]).astype("f4")},
 }
 _SETTINGS = [("filter", "U12"), ("pupil", "U12")]
@@ -164,8 +185,14 @@ _TABLES = {
         [("F200W", "CLEAR", 0.01 * e, 1.0 + e / 20, 100 / e, 8.0, 12.0) for e in (30, 50, 70)],
         [*_SETTINGS, *((name, "f4") for name in ("eefraction", "radius", "apcorr", "skyin", "skyout"))],
     ),
+    "rscd": (
+        [("FULL", "FASTR1", 2, 1)],
+        [("subarray", "U12"), ("readpatt", "U12"), ("group_skip1", "i4"), ("group_skip", "i4")],
+    ),
 }
+_TABLE_NAMES = {"rscd": "RSCD_GROUP_SKIP"}
 _TREES: dict[str, Callable[[], dict[str, Any]]] = {
     "distortion": lambda: {"model": tiny_distortion()},
     "abvegaoffset": _offsets,
+    "emicorr": _interference,
 }

@@ -50,7 +50,7 @@ def test_overrides(tmp_path):
     assert outcomes["flat"].record == str(path)
     assert outcomes["ipc"].record == "N/A"
     assert isinstance(outcomes["dark"], Missing)
-    assert "--override dark=" in outcomes["dark"].cure
+    assert "nowhere.fits" in outcomes["dark"].cure
     assert "gain" not in outcomes
 
 

@@ -7,44 +7,13 @@ from scipy.signal import convolve2d
 from jwcore.algorithms import dq
 from jwcore.synth import Effects, tiny_exposure, tiny_subarray
 from jwcore.synth._random import derive_key, hash64, normal_pair, poisson
+from jwcore.synth.detector_references import inverse_kernel, reverse_series
 from jwcore.synth.instruments import Subarray
 from jwcore.synth.maps import DetectorMaps
 from jwcore.synth.nircam import NIRCAM
 from jwcore.synth.noise import pink_noise, readout_noise
-from jwcore.synth.references import inverse_kernel, reverse_series
 from jwcore.synth.siaf import load_aperture
-
-
-def linear_ramp(exposure):
-    """Undo the forward model with its references, in the plainest way: linear DN, [nints, ngroups, ny, nx]."""
-    refs = exposure.references
-    bottom, top, left, right = exposure.observation.maps.science_limits
-    data = exposure.raw.data.astype(float)
-    for plane in data.reshape(-1, *data.shape[-2:]):
-        science = plane[bottom:top, left:right]
-        plane[bottom:top, left:right] = convolve2d(science, refs["ipc"].arrays["SCI"][::-1, ::-1], mode="same")
-    data -= refs["superbias"].arrays["SCI"]
-    coefficients = refs["linearity"].arrays["COEFFS"].astype(float)
-    data = sum(c * data**k for k, c in enumerate(coefficients))
-    readout = exposure.programme.readout
-    frames = refs["dark"].arrays["SCI"]
-    for g in range(readout.ngroups):
-        first = readout.first_frame(g)
-        data[:, g] -= frames[first : first + readout.nframes].mean(axis=0)
-    return data
-
-
-def slope(exposure):
-    """Unweighted slope of the linear ramp, DN/s [nints, ny, nx]."""
-    time = exposure.programme.readout.mean_times()
-    weight = (time - time.mean()) / ((time - time.mean()) ** 2).sum()
-    return np.tensordot(weight, linear_ramp(exposure), axes=(0, 1))
-
-
-def science(exposure, values):
-    """The light-sensitive part without its outermost pixels, where the coupling is cut."""
-    bottom, top, left, right = exposure.observation.maps.science_limits
-    return values[..., bottom + 1 : top - 1, left + 1 : right - 1]
+from tests.synth.plain import linear_ramp, science, slope
 
 
 @pytest.mark.parametrize("effect", ["bias", "dark", "flat", "ipc", "nonlinearity", "reference_pixels", "bad_pixels"])
@@ -132,15 +101,6 @@ def test_particle_charge_appears_where_the_truth_says(readpatt):
     sure[hits["y"][~seen], hits["x"][~seen]] = False
     signal = exposure.raw.data[0, -1] - maps.bias
     np.testing.assert_allclose(signal[sure], (expected / maps.gain)[sure], atol=1.0)
-
-
-def test_snowballs_have_a_saturated_core():
-    effects = Effects.only("snowballs", "saturation")
-    exposure = tiny_exposure(
-        size=64, xstart=501, ystart=501, rate=1.0, effects=Effects(**{**vars(effects), "snowball_rate": 1.0}),
-        ngroups=10,
-    )  # fmt: skip
-    assert (exposure.raw.saturated_group < 10).sum() > 9
 
 
 def test_same_seed_same_counts_other_seed_other_counts():

@@ -16,7 +16,8 @@ from astropy.table import Table
 from jwcore.algorithms import dq
 from jwcore.synth import Effects, simulate, tiny_subarray
 from jwcore.synth.compare import compare_catalog
-from jwcore.synth.crds_cache import SELECTION, CrdsCache
+from jwcore.synth.crds_cache import CrdsCache
+from jwcore.synth.nircam import NIRCAM
 from jwcore.synth.sky import read_catalog
 from jwcore.synth.wcs import Attitude
 
@@ -83,7 +84,7 @@ def test_association_names_the_calibrated_files(run):
 def test_references_hold_what_the_formats_ask_for(run):
     folder = run.cache / "references/jwst/nircam"
     found = {path.name.split("_")[2] for path in folder.iterdir()}
-    assert found == set(SELECTION)
+    assert found == set(NIRCAM.types) | set(NIRCAM.mode.types)
     for path in folder.glob("*.fits"):
         header = fits.getheader(path)
         assert header["TELESCOP"] == "JWST"
@@ -142,10 +143,10 @@ print(found)
     assert all(found[t].endswith(("fits", "asdf")) for t in ("mask", "superbias", "flat", "apcorr", "filteroffset"))
 
 
-def test_rules_refuse_unknown_parameters(tmp_path):
+def test_rules_refuse_types_that_an_instrument_does_not_have(tmp_path):
     cache = CrdsCache(root=tmp_path, instrument="NIRCAM")
-    with pytest.raises(ValueError, match="gain is not selected by filter"):
-        cache.add("gain", tmp_path / "x.fits", useafter="2022-01-01T00:00:00", filter="F200W")
+    with pytest.raises(ValueError, match="NIRCAM has no rules for 'rscd'; it has mask"):
+        cache.add("rscd", tmp_path / "x.fits", useafter="2022-01-01T00:00:00", detector="NRCA1")
 
 
 @pytest.mark.parametrize(

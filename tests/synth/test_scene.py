@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from photutils.aperture import CircularAperture
 
+from jwcore.synth import tiny_subarray
 from jwcore.synth.nircam import NIRCAM
 from jwcore.synth.psf import make_psf, make_pupil
 from jwcore.synth.scene import add_sources, render
 from jwcore.synth.siaf import load_aperture
-from jwcore.synth.simulate import tiny_subarray
 from jwcore.synth.sky import CATALOG_DTYPE, make_catalog, read_catalog, write_catalog
 from jwcore.synth.wcs import Attitude, ImageWcs, pixel_area
 
