@@ -1,12 +1,14 @@
-"""MIRI for jwcal: exposure types, detectors and recipes.
+"""MIRI for jwcal: exposure types, detectors, recipes, and the steps particular to mid-infrared detectors."""
 
-The steps particular to mid-infrared detectors have no implementation yet; ``jwcal plan`` names them.
-"""
-
+from jwcal_miri.emicorr import emicorr
+from jwcal_miri.group_flags import firstframe, lastframe, rscd
+from jwcal_miri.refpix import refpix
+from jwcal_miri.reset import reset
 from jwcore import api
 
 JWCAL_API = "1.0"
 NAME = "MIRI"
+STEPS = (emicorr, firstframe, lastframe, reset, rscd, refpix)
 STAGE1 = (
     "group_scale", "dq_init", "emicorr", "saturation", "ipc", "firstframe", "lastframe", "reset", "linearity", "rscd",
     "dark_current", "refpix",
