@@ -8,7 +8,7 @@ plain function that can be called alone.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,6 +108,7 @@ class StepInfo:
     params: type[Params] = Params
     alternative: bool = False
     applies: Callable[..., str | None] | None = None
+    wants: Callable[..., Collection[str]] | None = None
 
     def saved_for(self, params: Params) -> list[str]:
         """Return the side products that are known to be saved with these parameters."""
@@ -255,6 +256,7 @@ def step(
     params: type[Params] = Params,
     alternative: bool = False,
     applies: Callable[..., str | None] | None = None,
+    wants: Callable[..., Collection[str]] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Mark a function as an implementation of a stage.
 
@@ -295,6 +297,9 @@ def step(
     applies : callable, optional
         Asked while planning for a reason to skip, or None; takes ``meta``, ``params``, ``references`` and ``members`` by name,
         those that it wants.
+    wants : callable, optional
+        Asked while planning which of the optional references and of the called stages are needed this time (default: all
+        of them); takes ``meta``, ``params``, ``members`` and ``exposure_type`` by name, those that it wants.
     """
     _require_stage("step", stage, positional)
     switches = dict(products) if isinstance(products, Mapping) else {}
@@ -309,6 +314,7 @@ def step(
             references=_names(references), optional_references=_names(optional_references), members=_names(members),
             state=_names(state), calls=_names(calls), products=_names(products), switches=switches, sets=_names(sets),
             chunk=chunk, halo=halo, scratch=scratch, params=params, alternative=alternative, applies=applies,
+            wants=wants,
         )  # fmt: skip
         setattr(function, STEP_MARK, info)
         return function

@@ -300,7 +300,9 @@ class NodeBuilder:
             attempted = not entry.only_if_applies
             return replace(planned, references=references, action=SKIP, reason=reason, attempted=attempted)
         wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
-        calls = tuple(self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in info.calls)
+        calls = tuple(
+            self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in self._wanted(info, info.calls, values)
+        )
         saves, may_save = self._side_products(info, values)
         return replace(
             planned, references=references, wrappers=wrappers, calls=calls, saves=saves, may_save=may_save, action=RUN
@@ -328,17 +330,24 @@ class NodeBuilder:
             error.cure += "; if it is a plugin's, name that with -p"
         return error
 
-    def _asked(self, applies: Callable[..., str | None], **offered: Any) -> str | None:
-        """Ask an implementation whether it applies, with the arguments that it wants."""
+    def _asked(self, question: Callable[..., Any], **offered: Any) -> Any:
+        """Ask an implementation, for example whether it applies, with the arguments that it takes."""
         offered |= {"meta": self.job.meta, "members": self.job.inputs}
-        return applies(**{name: offered[name] for name in inspect.signature(applies).parameters})
+        return question(**{name: offered[name] for name in inspect.signature(question).parameters})
+
+    def _wanted(self, info: StepInfo, names: Sequence[str], values: Params) -> tuple[str, ...]:
+        """Pick those of the optional references, or of the called stages, that an implementation needs this time."""
+        if info.wants is None:
+            return tuple(names)
+        wanted = self._asked(info.wants, params=values, exposure_type=self.exposure_type)
+        return tuple(name for name in names if name in wanted)
 
     def _references(
         self, entry: Step, implementation: Implementation, values: Params
     ) -> tuple[dict[str, Any], str | None]:
         """Resolve the references of a step; return them with a reason to skip, if their absence is one."""
         info = implementation.info
-        kinds = (*info.references, *info.optional_references)
+        kinds = (*info.references, *self._wanted(info, info.optional_references, values))
         named = OverrideProvider(replacements(values)).find(kinds, {})
         self._look_up([kind for kind in kinds if kind not in named])
         found: dict[str, Any] = {}

@@ -45,11 +45,17 @@ class Background:
         return spline_zoom(self.noise_mesh, shape=self.level.shape, box_size=self.box)
 
 
-def background_map(image: NDArray[np.float32], mask: NDArray[np.bool_], *, box_size: int) -> Background:
+def background_map(
+    image: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    *,
+    box_size: int | tuple[int, int],
+    filter_size: tuple[int, int] = FILTER_SIZE,
+) -> Background:
     """Measure the background of an image in boxes.
 
     Each box gives the median and the standard deviation of its pixels after 3-sigma clipping; boxes that lost more than
-    10 per cent of their pixels are filled from their neighbours; the grid of boxes is median filtered (3 × 3) and
+    10 per cent of their pixels are filled from their neighbours; the grid of boxes is median filtered and
     interpolated. An image for which that is impossible gets one level and one noise for all pixels.
 
     Parameters
@@ -58,8 +64,10 @@ def background_map(image: NDArray[np.float32], mask: NDArray[np.bool_], *, box_s
         The image; NaN pixels need not be masked.
     mask : ndarray of bool, shape (ny, nx)
         Pixels to leave out.
-    box_size : int
-        Side of a box in pixels.
+    box_size : int or tuple of int
+        Sides (ny, nx) of a box in pixels.
+    filter_size : tuple of int
+        Boxes (ny, nx) of which the median filter takes the median.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def background_map(image: NDArray[np.float32], mask: NDArray[np.bool_], *, box_s
             image,
             box_size,
             mask=mask,
-            filter_size=FILTER_SIZE,
+            filter_size=filter_size,
             sigma_clip=SortedSigmaClip(CLIP_SIGMA),
             bkg_estimator=sorted_median,
         )

@@ -1,5 +1,6 @@
 """The shared steps, registered through the same entry point and hooks that a third party uses."""
 
+from jwcore.builtin.detector1.clean_flicker_noise import clean_flicker_noise
 from jwcore.builtin.detector1.dark_current import dark_current
 from jwcore.builtin.detector1.dq_init import dq_init
 from jwcore.builtin.detector1.gain_scale import gain_scale
@@ -24,7 +25,8 @@ from jwcore.builtin.image3.tweakreg import tweakreg
 
 JWCAL_API = "1.0"
 STEPS = (
-    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current, jump, ramp_fit, gain_scale),
+    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current, jump),
+    *(clean_flicker_noise, ramp_fit, gain_scale),
     *(bkg_subtract, assign_wcs, flat_field, photom),
     *(assign_mtwcs, tweakreg, skymatch, outlier_detection, resample, source_catalog),
 )  # fmt: skip

@@ -9,12 +9,12 @@ from jwcore.api import BadInput, SkipStep
 if TYPE_CHECKING:
     import numpy as np
 
-    from jwcore.api import Detector, Ramp, Reference
+    from jwcore.api import Detector, Exposure, Ramp, Reference
 
 _CURE = "check the file, or name another one with --override"
 
 
-def detector_start(exposure: Ramp) -> tuple[int, int]:
+def detector_start(exposure: Exposure) -> tuple[int, int]:
     """Give the zero-based position (y, x) of the first pixel on the detector."""
     subarray = exposure.meta.subarray
     return (subarray.ystart or 1) - 1, (subarray.xstart or 1) - 1
