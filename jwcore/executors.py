@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 from jwcore.errors import JwcalError, UsageError
@@ -28,17 +27,14 @@ class SerialExecutor(Executor):
         return future
 
 
-class ProcessesExecutor(ProcessPoolExecutor):
-    """Runs tasks in worker processes that are started afresh, never forked under a threaded kernel."""
+def processes(workers: int = 1) -> Executor:
+    """Start worker processes."""
+    from jwcore.process_executor import ProcessesExecutor
 
-    in_process = False
-
-    def __init__(self, workers: int = 1):
-        self.workers = workers
-        super().__init__(workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessesExecutor(workers)
 
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {"serial": SerialExecutor, "processes": ProcessesExecutor}
+EXECUTORS: dict[str, Callable[[int], Executor]] = {"serial": SerialExecutor, "processes": processes}
 """The executors that come with the program; plugins may add more."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -85,29 +85,33 @@ class NodeRunner:
         self.digests: dict[str, list[dict[str, Any]]] = {}
         self.settings: dict[str, Any] = {}
         self._digesting: list[tuple[str, str, Future]] = []
+        self._saving: dict[str, Future] = {}
         self.piece: streaming.Pass | None = None
 
     # ---------------------------------------------------------------- the run
     def run(self) -> NodeOutcome:
         """Run all entries, write the products and return what is left."""
         started = time.perf_counter()
-        with ThreadPoolExecutor(1) as hasher:
-            self._open_inputs(hasher)
+        with ThreadPoolExecutor(1) as pool:
+            self._open_inputs(pool)
             with tempfile.TemporaryDirectory(prefix="jwcal-ramp-") as scratch:
-                self._run_entries(scratch)
+                self._run_entries(scratch, pool)
                 self._collect_digests()
                 self._finish()
         self.outcome.state = self.state
         self.outcome.seconds = time.perf_counter() - started
         return self.outcome
 
-    def _open_inputs(self, hasher: ThreadPoolExecutor) -> None:
+    def _open_inputs(self, pool: ThreadPoolExecutor) -> None:
         for role, sources in self.node.inputs.items():
-            for source in sources:
-                self._note_input(role, source, hasher)
             items = [self._item(source) for source in sources]
             if role == SCIENCE and not self.node.ensemble:
                 self.streams[role] = self._loaded(items[0])
+                if not self._in_pieces():
+                    self.streams[role].begin_reading(pool)
+            for source in sources:
+                self._note_input(role, source, pool)
+            if role in self.streams:
                 continue
             cap = self.plan.options.max_memory
             exposures = models.ExposureSet(
@@ -141,13 +145,13 @@ class NodeRunner:
             return models.read(item, kind=getattr(models, traits.raw))
         return product
 
-    def _note_input(self, role: str, source: Source, hasher: ThreadPoolExecutor) -> None:
+    def _note_input(self, role: str, source: Source, pool: ThreadPoolExecutor) -> None:
         made = self.upstream.get((source.node, source.stream)) if source.node else None
         path = source.path or (made.path if isinstance(made, ProductRef) else "")
         entry = {"name": Path(path).name if path else source.label, "path": path}
         self.digests.setdefault(role, []).append(entry)
         if path:
-            self._digesting.append((role, path, hasher.submit(models.fingerprint, path)))
+            self._digesting.append((role, path, pool.submit(models.fingerprint, path)))
 
     def _collect_digests(self) -> None:
         for role, path, future in self._digesting:
@@ -156,11 +160,12 @@ class NodeRunner:
                     entry["sha256"] = future.result()
 
     # ---------------------------------------------------------------- entries
-    def _run_entries(self, scratch: str) -> None:
+    def _run_entries(self, scratch: str, pool: ThreadPoolExecutor) -> None:
         cap = self.plan.options.max_memory
-        if cap is None or not streaming.needed(self.node, cap) or not isinstance(self.streams[SCIENCE], models.Ramp):
-            for entry in self.node.entries:
+        if cap is None or not self._in_pieces():
+            for number, entry in enumerate(self.node.entries):
                 self._run_entry(entry)
+                self._begin_saving(self.node.entries[number + 1 :], pool)
             return
         streaming.to_scratch(self.streams[SCIENCE], scratch)
         for group in streaming.passes(self.node.entries):
@@ -169,6 +174,11 @@ class NodeRunner:
             else:
                 for entry in group:
                     self._run_entry(entry)
+
+    def _in_pieces(self) -> bool:
+        """Tell whether the exposure is too large to be worked on as a whole."""
+        cap = self.plan.options.max_memory
+        return cap is not None and streaming.needed(self.node, cap) and isinstance(self.streams[SCIENCE], models.Ramp)
 
     def _run_pass(self, group: list[Any], cap: int) -> None:
         """Run a group of steps piece by piece, and record each of them once."""
@@ -408,11 +418,27 @@ class NodeRunner:
         record = provenance.run_record(self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings)
         own = (self.settings, record)
         saves = {stream: suffix for stream, suffix in self.node.saves.items() if stream in self.streams}
-        self.outcome.products |= dict.fromkeys(saves)  # in the order of the recipe, whichever is written first
+        written = self.outcome.products
+        self.outcome.products = written | {stream: written.get(stream) for stream in saves}  # in the order of the recipe
         with ThreadPoolExecutor(WRITERS) as pool:
-            jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()]
-        for job in jobs:
+            jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()
+                    if stream not in self._saving]  # fmt: skip
+        for job in (*self._saving.values(), *jobs):
             job.result()
+
+    def _begin_saving(self, rest: Sequence[PlannedEntry], pool: ThreadPoolExecutor) -> None:
+        """Write what is finished in another thread, while other products are made from it."""
+        work_left = any(entry.runs for entry in rest if isinstance(entry, PlannedStep))
+        if self.plan.options.output_dir is None or not work_left:
+            return
+        for stream, suffix in self.node.saves.items():
+            product = self.streams.get(stream)
+            if not isinstance(product, models.Exposure) or stream in self._saving:
+                continue
+            if not any(_edits(stream, entry) for entry in rest):
+                self._collect_digests()
+                histories = [self._so_far()]
+                self._saving[stream] = pool.submit(self._write, stream, product.view(), suffix, histories=histories)
 
     def _save(self, stream: str, suffix: Any, own: tuple[dict[str, Any], dict[str, Any]]) -> None:
         """Write one product at the end of the run."""
@@ -495,6 +521,13 @@ def step_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float])
     references = " ".join(f"{kind}={getattr(r, 'name', 'N/A')}" for kind, r in planned.references.items())
     figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
     return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
+
+
+def _edits(stream: str, entry: PlannedEntry) -> bool:
+    """Tell whether an entry may edit a stream; a step that gives a new product leaves its input alone."""
+    if isinstance(entry, PlannedStep):
+        return entry.runs and stream in entry.on and entry.gives is None
+    return not isinstance(entry, PlannedSave)
 
 
 def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:

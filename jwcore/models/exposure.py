@@ -6,6 +6,7 @@ import functools
 import json
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -111,6 +112,7 @@ class Exposure:
         self._file: FitsFile | None = None
         self._blocks: dict[str, Block] = {}
         self._arrays: dict[str, np.ndarray] = {}
+        self._reading: dict[str, Future] = {}
         self._tree = AsdfTree()
         self._extras: dict[str, Any] | None = None
         self._wcs: Any = KEEP
@@ -155,11 +157,9 @@ class Exposure:
         if name not in self._arrays and name in self._blocks:
             assert self._file is not None
             block = self._blocks.pop(name)
+            begun = self._reading.pop(name, None)
             try:
-                table = isinstance(spec, Table)
-                self._arrays[name] = (
-                    spec.accept(self._file.table(block)) if table else self._file.array(block, dtype=spec.dtype)
-                )
+                self._arrays[name] = self._read(spec, block) if begun is None else begun.result()
             except ValueError as error:
                 raise BadInput(
                     str(error), where=str(self._file.path), cure="the extension has another layout"
@@ -170,6 +170,18 @@ class Exposure:
                 np.zeros(shape, spec.dtype) if spec.fill == 0 else np.full(shape, spec.fill, spec.dtype)
             )
         return self._arrays.get(name)
+
+    def _read(self, spec: Array, block: Block) -> np.ndarray:
+        assert self._file is not None
+        if isinstance(spec, Table):
+            return spec.accept(self._file.table(block))
+        return self._file.array(block, dtype=spec.dtype)
+
+    def begin_reading(self, pool: Executor) -> None:
+        """Begin to read all arrays in another thread; whoever wants one before it is there waits for it."""
+        for name, spec in self.declared().items():
+            if name in self._blocks and name not in self._reading:
+                self._reading[name] = pool.submit(self._read, spec, self._blocks[name])
 
     def load_into(self, name: str, out: np.ndarray) -> None:
         """Make `out` the array `name` and fill it with the values, so that a mapped file can take the place of memory.
@@ -192,8 +204,8 @@ class Exposure:
 
     def store(self, spec: Array, value: np.ndarray | None) -> None:
         """Keep `value` as the array of a declaration, None removes it."""
-        self._blocks.pop(spec.name, None)
-        self._arrays.pop(spec.name, None)
+        for kept in (self._blocks, self._arrays, self._reading):
+            kept.pop(spec.name, None)
         if value is not None:
             self._arrays[spec.name] = value
 
@@ -267,14 +279,25 @@ class Exposure:
     def provenance(self, records: list[dict]) -> None:
         self._provenance = records
 
+    def view(self) -> Self:
+        """Return a product with metadata of its own that shares the arrays."""
+        other = copy.copy(self)
+        other.meta = self.meta.copy()
+        for name in ("_arrays", "_blocks", "_reading", "header_cards", "hdus"):
+            setattr(other, name, dict(getattr(self, name)))
+        return other
+
     def copy(self) -> Self:
         """Return an independent copy; what was not loaded stays unloaded in both."""
         return copy.deepcopy(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_reading": {}}
+
     def __deepcopy__(self, memo: dict) -> Self:
         other = type(self).__new__(type(self))
         shallow = {"_file", "_tree", "_known_cards", "path", "_provenance" if callable(self._provenance) else ""}
-        for name, value in vars(self).items():
+        for name, value in self.__getstate__().items():
             vars(other)[name] = value if name in shallow or value is KEEP else copy.deepcopy(value, memo)
         return other
 
