@@ -2,52 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from jwcore.synth import Effects
+
+FROM_MODE = "default: the mode's"
 
 
 @click.command("simulate")
 @click.option("-o", "--output-dir", metavar="DIR", default="simulated", show_default=True, help="Folder to write to.")
+@click.option("--instrument", default="NIRCAM", show_default=True, help="Instrument.")
+@click.option("--mode", help="Its mode, such as imaging, soss, mrs (default: its first one).")
 @click.option("-n", "--dithers", type=click.IntRange(1, 36), default=4, show_default=True, help="Number of pointings.")
-@click.option("--detector", "detectors", multiple=True, help="Detector; repeat for more (default: one of module A).")
-@click.option("--filter", "filter_name", default="F200W", show_default=True, help="Filter.")
-@click.option("--readpatt", default="RAPID", show_default=True, help="Read pattern.")
+@click.option("--detector", "detectors", multiple=True, help=f"Detector; repeat for more ({FROM_MODE}).")
+@click.option("--filter", "filter_name", help=f"Filter ({FROM_MODE}).")
+@click.option("--readpatt", help=f"Read pattern ({FROM_MODE}).")
 @click.option("--ngroups", type=click.IntRange(1), default=10, show_default=True, help="Groups per integration.")
 @click.option("--nints", type=click.IntRange(1), default=1, show_default=True, help="Integrations.")
-@click.option("--subarray", default="FULL", show_default=True, help="Sub-array.")
+@click.option("--segments", type=click.IntRange(1), default=1, show_default=True, help="Files per exposure.")
+@click.option("--subarray", help=f"Sub-array ({FROM_MODE}).")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of sky, pointing errors and noise.")
 @click.option(
     "--pointing-error", type=float, default=0.0, metavar="MAS", help="Pointing error that headers do not know."
 )
-@click.option(
-    "--without", "off", multiple=True, metavar="EFFECT", help="Switch a detector effect off; repeat for more."
-)
+@click.option("--with", "on", multiple=True, metavar="EFFECT", help="Switch a detector effect on; repeat for more.")
+@click.option("--without", "off", multiple=True, metavar="EFFECT", help="Switch one off; repeat for more.")
 def command(
-    output_dir: str, *, dithers: int, detectors: tuple[str, ...], filter_name: str, readpatt: str, ngroups: int,
-    nints: int, subarray: str, seed: int, pointing_error: float, off: tuple[str, ...],
+    output_dir: str, *, instrument: str, mode: str | None, dithers: int, detectors: tuple[str, ...], filter_name: str | None,
+    readpatt: str | None, ngroups: int, nints: int, segments: int, subarray: str | None, seed: int, pointing_error: float,
+    on: tuple[str, ...], off: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Simulate a dithered NIRCam imaging programme: raw files, truth, references in a CRDS cache, association."""
-    from dataclasses import fields, replace
-
+    """Simulate a dithered programme: raw files, truth, references in a CRDS cache, association."""
     from jwcore.errors import UsageError
-    from jwcore.params import unknown_name
-    from jwcore.synth import Effects, simulate
+    from jwcore.synth import simulate
+    from jwcore.synth.tables import find_instrument
 
-    known = {f.name for f in fields(Effects) if isinstance(getattr(Effects(), f.name), bool)}
-    for name in off:
-        if name not in known:
-            raise unknown_name(name, name, known, where="--without")
-    chosen: dict[str, Any] = {"detectors": tuple(name.upper() for name in detectors)} if detectors else {}
+    named = {"detectors": detectors, "filter": filter_name, "readpatt": readpatt, "subarray": subarray}
+    chosen: dict[str, Any] = {name: _upper(value) for name, value in named.items() if value}
     try:
+        usual = find_instrument(instrument.upper(), mode).effects
         made = simulate(
-            output_dir, n_dithers=dithers, filter=filter_name.upper(), readpatt=readpatt.upper(), ngroups=ngroups, nints=nints,
-            **chosen, subarray=subarray.upper(), seed=seed, pointing_error_mas=pointing_error,
-            effects=replace(Effects(), **dict.fromkeys(off, False)),
+            output_dir, instrument=instrument.upper(), mode=mode, n_dithers=dithers, ngroups=ngroups, nints=nints,
+            segments=segments, **chosen, seed=seed, pointing_error_mas=pointing_error, effects=_effects(usual, on, off),
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error), cure="see jwcal simulate --help") from None
     for path in made.uncals:
         click.echo(f"  {path}")
-    click.echo(f"  {made.truth_catalog}  (truth)")
+    if made.truth_catalog:
+        click.echo(f"  {made.truth_catalog}  (truth)")
     click.echo(f"reduce them: jwcal run auto {output_dir} -o {output_dir}")
+
+
+def _upper(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return value.upper() if isinstance(value, str) else tuple(name.upper() for name in value)
+
+
+def _effects(usual: Effects, on: tuple[str, ...], off: tuple[str, ...]) -> Effects:
+    """Switch effects on and off."""
+    from dataclasses import fields, replace
+
+    from jwcore.params import unknown_name
+
+    known = {f.name for f in fields(usual) if isinstance(getattr(usual, f.name), bool)}
+    for option, names in (("--with", on), ("--without", off)):
+        for name in names:
+            if name not in known:
+                raise unknown_name(name, name, known, where=option)
+    return replace(usual, **dict.fromkeys(on, True), **dict.fromkeys(off, False))
