@@ -19,7 +19,7 @@ STAGE_MARK = "__jwcal_stage__"
 STEP_MARK = "__jwcal_step__"
 WRAPPER_MARK = "__jwcal_wrapper__"
 
-CHUNKS = ("exposure", "integrations", "rows")
+CHUNKS = ("exposure", "integrations", "rows", "pixels")
 STEP_ARGUMENTS = ("exposure", "exposures", "members", "references", "params", "state", "context")
 
 Where = Mapping[str, tuple[str, ...]]
@@ -103,8 +103,8 @@ class StepInfo:
     switches: Mapping[str, str | Callable[[Any], object]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
     chunk: str | Callable[[Any], str] = "exposure"
-    halo: int = 0
-    scratch: float = 0.0
+    halo: int | Callable[[Any], int] = 0
+    scratch: float | Callable[[Any], float] = 0.0
     params: type[Params] = Params
     alternative: bool = False
     applies: Callable[..., str | None] | None = None
@@ -123,6 +123,14 @@ class StepInfo:
         chunk = self.chunk if isinstance(self.chunk, str) else self.chunk(params)
         _check_chunk(self.function, chunk)
         return chunk
+
+    def halo_for(self, params: Params) -> int:
+        """Return the rows needed on both sides of a chunk of rows with these parameters."""
+        return self.halo(params) if callable(self.halo) else self.halo
+
+    def scratch_for(self, params: Params) -> float:
+        """Return the working memory with these parameters, in units of the chunk's science array."""
+        return self.scratch(params) if callable(self.scratch) else self.scratch
 
 
 @dataclass(frozen=True)
@@ -251,8 +259,8 @@ def step(
     products: Sequence[str] | Mapping[str, str | Callable[[Any], object]] = (),
     sets: Sequence[str] = (),
     chunk: str | Callable[[Any], str] = "exposure",
-    halo: int = 0,
-    scratch: float = 0.0,
+    halo: int | Callable[[Any], int] = 0,
+    scratch: float | Callable[[Any], float] = 0.0,
     params: type[Params] = Params,
     alternative: bool = False,
     applies: Callable[..., str | None] | None = None,
@@ -283,12 +291,12 @@ def step(
         that switches it on (or a function of the parameters), so that the plan can tell.
     sets : sequence of str, optional
         FITS keywords that the step writes.
-    chunk : {"exposure", "integrations", "rows"} or callable
-        Smallest piece of an exposure on which the step gives the same answer, or a function of the parameters that
-        returns it.
-    halo : int, optional
+    chunk : {"exposure", "integrations", "rows", "pixels"} or callable
+        Smallest piece of an exposure on which the step gives the same answer; "pixels" where it is the same on rows and
+        on integrations. Like the next two, a constant or a function of the parameters.
+    halo : int or callable, optional
         Rows needed on both sides of a chunk of rows.
-    scratch : float, optional
+    scratch : float or callable, optional
         Working memory in units of the chunk's science array.
     params : type, optional
         The step's parameters, a subclass of :class:`jwcore.params.Params`.

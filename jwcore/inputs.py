@@ -38,8 +38,8 @@ class Job:
     after: tuple[str, ...] = ()
     association: dict[str, str] = field(default_factory=dict)
     origin: str = ""
-    array_bytes: int = 0
-    science_bytes: int = 0
+    sizes: tuple[tuple[Any, int], ...] = ()
+    """Metadata and dimensions of all members, from which memory is estimated."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,9 @@ def _check_kind(recipe: Recipe, first: _Input, plugins: Plugins) -> None:
     stages = [plugins.stages[step.stage] for step in recipe.steps() if step.stage in plugins.stages]
     wanted = next((kind for stage in stages if (kind := stage.takes)), None)
     known = first.meta.model_type in ("Level1bModel", "RampModel", "ImageModel", "CubeModel")
-    if wanted is None or not known or (wanted == "Ramp") == (first.dimensions == 4):
+    if wanted is None or not known:
+        return
+    if "Ramp" in wanted.split(" | ") if first.dimensions == 4 else wanted != "Ramp":
         return
     raw = "a ramp, not yet fitted" if first.dimensions == 4 else "no ramp"
     cure = "run detector1 first, or auto" if first.dimensions == 4 else "give the raw exposure (uncal), or run auto"
@@ -222,7 +224,7 @@ def _job(recipe: Recipe, group: _Group) -> Job:
     return Job(
         id=f"{recipe.name}:{group.name}", recipe=recipe, base=group.name, inputs=by_role, meta=science[0].meta,
         dimensions=science[0].dimensions, association=group.association, origin=science[0].origin,
-        array_bytes=sum(_array_bytes(member) for member in group.members), science_bytes=_science_bytes(science[0]),
+        sizes=tuple((member.meta, member.dimensions) for member in group.members),
     )  # fmt: skip
 
 
@@ -308,17 +310,3 @@ def _mosaic_key(meta: Any) -> tuple[str, ...]:
 
 def _common_name(groups: list[_Group]) -> str:
     return "_".join(part for part in _mosaic_key(groups[0].science[0].meta) if part)
-
-
-def _science_bytes(member: _Input) -> int:
-    """Size of the science array as float32, from the header's read-out keywords."""
-    meta = member.meta
-    pixels = int(meta.keyword("SUBSIZE1") or 0) * int(meta.keyword("SUBSIZE2") or 0)
-    planes = int(meta.keyword("NINTS") or 1) * int(meta.keyword("NGROUPS") or 1) if member.dimensions == 4 else 1
-    return 4 * pixels * planes
-
-
-def _array_bytes(member: _Input) -> int:
-    """Size of all arrays of an exposure: a ramp with its group flags, or an image with its error planes."""
-    science = _science_bytes(member)
-    return science * 5 // 4 if member.dimensions == 4 else science * 7

@@ -12,9 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jwcore import models, provenance, streaming
+from jwcore import memory, models, provenance, streaming
 from jwcore.context import Context
 from jwcore.errors import JwcalError, PluginError, RunFailed, SkipStep, StepFailed
+from jwcore.models.mapped import Scratch
 from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep, Source
 from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE
@@ -116,7 +117,7 @@ class NodeRunner:
             cap = self.plan.options.max_memory
             exposures = models.ExposureSet(
                 items, name=self.node.base, asn=self.node.association or None,
-                in_memory=self.node.in_memory and (cap is None or self.node.peak_bytes + streaming.BASE_BYTES <= cap),
+                in_memory=self.node.in_memory and not memory.exceeds(self.node.peak_bytes, cap),
                 members_info=[source.extra for source in sources],
             )  # fmt: skip
             self.streams[role] = self.members[role] = exposures
@@ -167,10 +168,11 @@ class NodeRunner:
                 self._run_entry(entry)
                 self._begin_saving(self.node.entries[number + 1 :], pool)
             return
-        streaming.to_scratch(self.streams[SCIENCE], scratch)
+        room = Scratch(scratch)
+        streaming.to_scratch(self.streams[SCIENCE], room)
         for group in streaming.passes(self.node.entries):
             if streaming.chunked(group) and SCIENCE in self.streams:
-                self._run_pass(group, cap)
+                self._run_pass(group, cap, room)
             else:
                 for entry in group:
                     self._run_entry(entry)
@@ -180,11 +182,11 @@ class NodeRunner:
         cap = self.plan.options.max_memory
         return cap is not None and streaming.needed(self.node, cap) and isinstance(self.streams[SCIENCE], models.Ramp)
 
-    def _run_pass(self, group: list[Any], cap: int) -> None:
+    def _run_pass(self, group: list[Any], cap: int, scratch: Scratch) -> None:
         """Run a group of steps piece by piece, and record each of them once."""
         before = len(self.outcome.steps)
         whole = self.streams[SCIENCE]
-        joined = self.piece = streaming.Pass(group, whole, cap)
+        joined = self.piece = streaming.Pass(group, whole, cap, scratch)
         result = joined.run(self.run_step)
         self.piece = None
         if result is not whole:
@@ -419,7 +421,9 @@ class NodeRunner:
         own = (self.settings, record)
         saves = {stream: suffix for stream, suffix in self.node.saves.items() if stream in self.streams}
         written = self.outcome.products
-        self.outcome.products = written | {stream: written.get(stream) for stream in saves}  # in the order of the recipe
+        self.outcome.products = written | {
+            stream: written.get(stream) for stream in saves
+        }  # in the order of the recipe
         with ThreadPoolExecutor(WRITERS) as pool:
             jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()
                     if stream not in self._saving]  # fmt: skip

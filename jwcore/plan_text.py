@@ -37,7 +37,7 @@ def _heading(node: Node) -> list[str]:
     if node.state_from:
         lines.append(f"  state from {node.state_from}")
     if node.peak_bytes:
-        lines.append(f"  arrays at peak: about {human_size(node.peak_bytes)}")
+        lines.append(f"  memory at peak: about {human_size(node.peak_bytes)}")
     return lines
 
 
@@ -108,6 +108,6 @@ def human_size(count: float) -> str:
     """Write a number of bytes with a unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
-            return f"{count:.0f} {unit}"
+            return f"{count:.{1 if unit == 'GB' else 0}f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jwcore import models
+from jwcore import memory, models
 from jwcore.declare import Detector, ExposureType, StepInfo
 from jwcore.errors import JwcalError, PluginError, UsageError
 from jwcore.executors import find_executor
@@ -187,12 +187,17 @@ class NodeBuilder:
                 self._follow(planned)
         saves = {stream: suffix for stream, suffix in recipe.saves.items() if stream in self.streams}
         saves |= {entry.stream: entry.suffix for entry in entries if isinstance(entry, PlannedSave)}
+        in_memory = getattr(own, "in_memory", True) and all(_in_memory(entry) for entry in entries)
         return Node(
             id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),
             saves=saves, ensemble=recipe.takes == "exposures", after=self.job.after,
-            association=self.job.association, peak_bytes=_peak_bytes(self.job, entries),
-            in_memory=getattr(own, "in_memory", True) and all(_in_memory(entry) for entry in entries),
+            association=self.job.association, peak_bytes=self._peak_bytes(entries, in_memory=in_memory),
+            in_memory=in_memory,
         )  # fmt: skip
+
+    def _peak_bytes(self, entries: Sequence[PlannedEntry], *, in_memory: bool) -> int:
+        sizes = self.job.sizes if in_memory else self.job.sizes[:1]
+        return memory.peak_bytes(sizes, self.job.meta, self.job.dimensions, entries)
 
     def _follow(self, entry: PlannedEntry) -> None:
         """Keep account of the streams that there will be, as the runner does when the entry runs."""
@@ -288,7 +293,7 @@ class NodeBuilder:
         planned = replace(
             bare, implementation=implementation.key, version=implementation.plugin.version,
             source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
-            chunk=info.chunk_for(values), halo=info.halo, scratch=info.scratch,
+            chunk=info.chunk_for(values), halo=info.halo_for(values), scratch=info.scratch_for(values),
         )  # fmt: skip
         if values.skip:
             why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"
@@ -512,13 +517,6 @@ def _sort_topologically(nodes: list[Node], order: Mapping[str, int]) -> None:
         waiting.remove(ready)
         done.add(ready.id)
         nodes.append(ready)
-
-
-def _peak_bytes(job: Job, entries: Sequence[PlannedEntry]) -> int:
-    """Estimate the peak of the arrays: the products themselves, plus the largest working memory of a step."""
-    steps = [entry for entry in entries if isinstance(entry, PlannedStep) and entry.runs]
-    scratch = max((step.scratch for step in steps), default=0.0)
-    return int(job.array_bytes + scratch * job.science_bytes)
 
 
 __all__ = ["SCIENCE", "NodeBuilder", "Source", "plan", "read_config"]

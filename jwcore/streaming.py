@@ -10,34 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jwcore import models
+from jwcore import memory, models
+from jwcore.models.mapped import Scratch, assign, copied, release
 from jwcore.plan_model import Node, PlannedEntry, PlannedStep
 from jwcore.recipes import SCIENCE
 
 GEOMETRY = ("subarray.ystart", "subarray.ysize", "exposure.integration_start", "exposure.integration_end")
 """Keywords that say which part of an exposure a piece is."""
 
-BASE_BYTES = 350_000_000
-"""What the interpreter, the libraries and one compiled kernel take before any array."""
-
 
 def needed(node: Node, max_memory: int | None) -> bool:
     """Tell whether a node would exceed the cap with all its arrays in memory."""
-    return max_memory is not None and not node.ensemble and node.peak_bytes + BASE_BYTES > max_memory
+    return not node.ensemble and memory.exceeds(node.peak_bytes, max_memory)
 
 
-def to_scratch(exposure: Any, folder: str | Path) -> None:
-    """Move the large arrays of a ramp to mapped scratch files."""
+def to_scratch(exposure: Any, scratch: Scratch) -> None:
+    """Move the large arrays of a ramp to scratch files."""
     for name in exposure.arrays():
         spec = exposure.declared()[name]
         if not _framed(exposure, name) or spec.ndim != len(exposure.shape):
             continue
-        mapped = np.memmap(Path(folder) / f"{name}.raw", dtype=spec.dtype, mode="w+", shape=exposure.shape)
+        mapped = scratch.zeros(exposure.shape, spec.dtype)
         if exposure.shape_of(name) is None:
             setattr(exposure, name, mapped)  # not in the file: a new scratch file reads as zeros
         else:
@@ -51,10 +48,11 @@ def passes(entries: Sequence[PlannedEntry]) -> Iterator[list[PlannedEntry]]:
     for entry in entries:
         own = _kind(entry)
         skipped = isinstance(entry, PlannedStep) and not entry.runs and kind
-        if group and not skipped and (own != kind or not own):
+        fits = own and kind and (own == kind or "pixels" in (own, kind))
+        if group and not skipped and not fits:
             yield group
             group = []
-        if not (group and skipped):
+        if not group or (not skipped and own != "pixels"):
             kind = own
         group.append(entry)
         if own and entry.params.get("save_results"):  # type: ignore[union-attr]
@@ -87,11 +85,14 @@ class Pass:
         The whole; edited in place.
     max_memory : int
         The cap in bytes.
+    scratch : Scratch
+        Takes the products, which grow as large as the exposure.
     """
 
     steps: Sequence[PlannedStep]
     exposure: Any
     max_memory: int
+    scratch: Scratch
     results: dict[str, Any] = field(default_factory=dict)
     """Products of the last step, by name, when it makes such."""
     sides: dict[str, Any] = field(default_factory=dict)
@@ -127,6 +128,7 @@ class Pass:
                     self._join(self.results, name, part)
             else:
                 self._fill("", self.exposure, product)
+            self._release()
         self._merge_keywords("", self.exposure.meta)
         for products in (self.results, self.sides):
             for name, whole in products.items():
@@ -145,7 +147,8 @@ class Pass:
 
     @property
     def _rows(self) -> bool:
-        return next(step.chunk for step in self.steps if step.runs) == "rows"
+        kinds = {step.chunk for step in self.steps if step.runs}
+        return "integrations" not in kinds
 
     @property
     def length(self) -> int:
@@ -164,9 +167,16 @@ class Pass:
         )
         factor = 2.0 + max((step.scratch for step in self.steps), default=0.0)
         one = max(1.0, size * factor / self.length)
-        height = max(1, int((self.max_memory - BASE_BYTES) / one) - 2 * self.halo)
+        height = max(1, int((self.max_memory - memory.LIBRARIES - memory.COMPILING) / one) - 2 * self.halo)
         for lo in range(0, self.length, height):
             yield lo, min(self.length, lo + height)
+
+    def _release(self) -> None:
+        """Give back the memory through which scratch files were seen."""
+        for product in (self.exposure, *self.results.values(), *self.sides.values()):
+            if isinstance(product, models.Exposure):
+                for name in product.arrays():
+                    release(getattr(product, name))
 
     def _cut(self, first: int, last: int) -> Any:
         whole = self.exposure
@@ -181,7 +191,7 @@ class Pass:
                 setattr(
                     piece,
                     name,
-                    np.array(array[first:last])
+                    copied(array[first:last])
                     if array.ndim == len(whole.shape) or name == "zeroframe"
                     else array.copy(),
                 )
@@ -190,7 +200,7 @@ class Pass:
 
     def _rows_of(self, name: str, array: np.ndarray, first: int, last: int) -> np.ndarray:
         """Copy rows as they were before this pass: those above the piece have been overwritten meanwhile."""
-        rows = np.array(array[..., first:last, :])
+        rows = copied(array[..., first:last, :])
         above = self._above.get(name)
         if above is not None and above.shape[-2]:
             rows[..., : above.shape[-2], :] = above
@@ -237,16 +247,28 @@ class Pass:
                 setattr(whole, attribute, array)
             elif self._rows:
                 own = array[..., lo - first : hi - first, :]
-                target = _room(whole, attribute, (*own.shape[:-2], self.length, own.shape[-1]), own.dtype)
-                target[(*map(slice, own.shape[:-2]), slice(lo, hi))] = own
+                target = self._room(whole, attribute, (*own.shape[:-2], self.length, own.shape[-1]), own.dtype)
+                assign(target[(*map(slice, own.shape[:-2]), slice(lo, hi))], own)
             elif array.ndim > 2:
-                target = _room(whole, attribute, (self.length, *array.shape[1:]), array.dtype)
-                target[(slice(lo, hi), *map(slice, array.shape[1:]))] = array
+                target = self._room(whole, attribute, (self.length, *array.shape[1:]), array.dtype)
+                assign(target[(slice(lo, hi), *map(slice, array.shape[1:]))], array)
             else:  # all integrations have one image: flags add up, of the rest the last counts
-                target = _room(whole, attribute, array.shape, array.dtype)
+                target = self._room(whole, attribute, array.shape, array.dtype)
                 target[...] = target | array if array.dtype.kind == "u" else array
         changed = {key: value for key, value in part.meta.items() if self._before.get(key) != value}
         self._changes.setdefault(name, []).append((hi - lo, changed))
+
+    def _room(self, whole: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return the array of a product, made or enlarged with zeros where a piece has more planes than those before."""
+        known = getattr(whole, name)
+        if known is not None:
+            shape = tuple(map(max, shape, known.shape))
+        if known is None or known.shape != shape:
+            room = self.scratch.zeros(shape, dtype)
+            if known is not None:
+                room[tuple(map(slice, known.shape))] = known
+            setattr(whole, name, room)
+        return getattr(whole, name)
 
     def _merge_keywords(self, name: str, meta: Any) -> None:
         """Decide keywords once: figures that differ between pieces are averaged by the size of the piece."""
@@ -258,19 +280,6 @@ class Pass:
             if isinstance(last, float) and any(value != last for _, value in values):
                 last = sum(size * value for size, value in values) / total
             meta.set(key, last)
-
-
-def _room(whole: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return the array of a product, made or enlarged with zeros where a piece has more planes than those before."""
-    known = getattr(whole, name)
-    if known is not None:
-        shape = tuple(map(max, shape, known.shape))
-    if known is None or known.shape != shape:
-        room = np.zeros(shape, dtype)
-        if known is not None:
-            room[tuple(map(slice, known.shape))] = known
-        setattr(whole, name, room)
-    return getattr(whole, name)
 
 
 def _framed(exposure: Any, name: str) -> bool:

@@ -101,13 +101,17 @@ def jump(exposure: Ramp, references: References, params: Params, context: Contex
 
 
 @stage(status="picture_frame", off_by_default=True)
-def picture_frame(exposure: Ramp, references: References, params: Params, context: Context) -> Ramp:
-    """Subtract the scaled thermal picture-frame pattern from every group."""
+def picture_frame(
+    exposure: Ramp | Image | Cube, references: References, params: Params, context: Context
+) -> Ramp | Image | Cube:
+    """Subtract the scaled thermal picture-frame pattern from every group, or from rates."""
 
 
 @stage(status="clean_flicker_noise", off_by_default=True)
-def clean_flicker_noise(exposure: Ramp, references: References, params: Params, context: Context) -> Ramp:
-    """Remove correlated 1/f read noise measured on pixels without sources."""
+def clean_flicker_noise(
+    exposure: Ramp | Image | Cube, references: References, params: Params, context: Context
+) -> Ramp | Image | Cube:
+    """Remove correlated 1/f read noise, measured on pixels without sources, from the groups of ramps or from rates."""
 
 
 @stage(status="persistence", off_by_default=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jwcore.errors import BadInput
+from jwcore.models.mapped import release
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -215,6 +216,7 @@ def _decode(stream: io.FileIO, start: int, out: np.ndarray, block: Block) -> Non
     else:
         scale, zero = block.scaling
         out[...] = raw * float(scale) + float(zero)
+    release(out)
 
 
 def _read_at(stream: io.FileIO, start: int, target: np.ndarray) -> None:

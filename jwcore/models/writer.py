@@ -25,6 +25,7 @@ from jwcore.models.headers import (
     is_structural,
 )
 from jwcore.models.keywords import KEYWORDS
+from jwcore.models.mapped import release
 from jwcore.models.meta import nested
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _write_array(stream: BinaryIO, array: np.ndarray) -> None:
         piece = flat[start : start + PIECE].view(word)
         np.copyto(scratch[: piece.size], piece ^ offset if offset else piece)  # swaps the bytes on the way
         stream.write(scratch[: piece.size].view("u1").data)
+        release(array)
     _pad(stream, flat.nbytes)
 
 

@@ -1,5 +1,6 @@
 """Products, keywords and figures of a ramp that is worked on piece by piece."""
 
+import tempfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,9 @@ from jwcore import api, models, streaming
 from jwcore.context import Context
 from jwcore.declare import STEP_MARK
 from jwcore.errors import PluginError
+from jwcore.models.mapped import Scratch
+from jwcore.plan_model import RUN, PlannedStep
+from jwcore.recipes import SCIENCE
 
 SHAPE = (2, 3, 10, 6)
 
@@ -28,7 +32,7 @@ def planned(*, chunk="rows", halo=0, **params):
 def run(work, *, height, chunk="rows", halo=0):
     """Run one step ``work(exposure, context)`` on pieces of the given height; return the pass and its counts."""
     exposure = ramp()
-    whole = streaming.Pass([planned(chunk=chunk, halo=halo)], exposure, 0)
+    whole = streaming.Pass([planned(chunk=chunk, halo=halo)], exposure, 0, Scratch(tempfile.gettempdir()))
     whole.pieces = lambda: ((lo, min(lo + height, whole.length)) for lo in range(0, whole.length, height))
     counts: dict[str, float] = {}
 
@@ -133,6 +137,33 @@ def test_what_must_be_seen_at_once_may_hang_on_the_parameters():
     marked = api.step(stage="jump", chunk=lambda params: "exposure" if params.skip else "rows")(work)
     info = getattr(marked, STEP_MARK)
     assert [info.chunk_for(api.Params(skip=skip)) for skip in (True, False)] == ["exposure", "rows"]
+    info = getattr(api.step(stage="jump", halo=lambda params: 2 + params.skip, scratch=0.5)(work), STEP_MARK)
+    assert (info.halo_for(api.Params(skip=True)), info.scratch_for(api.Params())) == (3, 0.5)
     columns = getattr(api.step(stage="jump", chunk=lambda params: "columns")(work), STEP_MARK)
     with pytest.raises(PluginError, match="chunk='columns'"):
         columns.chunk_for(api.Params())
+
+
+def test_steps_that_work_on_single_pixels_join_the_pass_of_their_neighbours():
+    def entry(chunk):
+        return PlannedStep(chunk, chunk, action=RUN, on=(SCIENCE,), chunk=chunk)
+
+    kinds = [
+        "integrations",
+        "pixels",
+        "integrations",
+        "pixels",
+        "rows",
+        "pixels",
+        "exposure",
+        "pixels",
+        "pixels",
+        "rows",
+    ]
+    found = [[step.chunk for step in group] for group in streaming.passes([entry(kind) for kind in kinds])]
+    assert found == [
+        ["integrations", "pixels", "integrations", "pixels"],
+        ["rows", "pixels"],
+        ["exposure"],
+        ["pixels", "pixels", "rows"],
+    ]

@@ -81,9 +81,14 @@ def smallest_piece(params: JumpParams) -> str:
     return "exposure" if params.expand_large_events or params.find_showers else "rows"
 
 
+def working_memory(params: JumpParams) -> float:
+    """Give the size of the maps of jumps, and of large events."""
+    return 0.25 if params.expand_large_events or params.find_showers else 0.05
+
+
 @step(
-    stage="jump", references=("gain", "readnoise"), params=JumpParams, chunk=smallest_piece, halo=1, scratch=0.25,
-    sets=("PRIMECRS", "EXTNCRS"), applies=too_few_groups,
+    stage="jump", references=("gain", "readnoise"), params=JumpParams, chunk=smallest_piece, halo=1,
+    scratch=working_memory, sets=("PRIMECRS", "EXTNCRS"), applies=too_few_groups,
 )  # fmt: skip
 def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams, context: Context) -> Ramp:
     """Flag jumps by the two-point difference method, with their neighbours and, if asked, the groups after them.

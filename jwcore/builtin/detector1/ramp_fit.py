@@ -63,8 +63,13 @@ def saves_chi_squared(params: RampFitParams) -> bool:
     return params.save_opt and params.algorithm == "LIKELY"
 
 
+def working_memory(params: RampFitParams) -> float:
+    """Give the size of the table of segments, which is kept only when it is saved."""
+    return 1.0 if params.save_opt else 0.0
+
+
 @step(
-    stage="ramp_fit", references=("gain", "readnoise"), params=RampFitParams, chunk="rows", scratch=0.5,
+    stage="ramp_fit", references=("gain", "readnoise"), params=RampFitParams, chunk="rows", scratch=working_memory,
     products={"fitopt": saves_segments, "likely_chisq": saves_chi_squared}, sets=("BUNIT", "GAINFACT"),
     applies=refuse_names,
 )  # fmt: skip

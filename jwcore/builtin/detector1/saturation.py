@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jwcore.api import Params, param, step
-from jwcore.builtin.detector1._exposure import detector_flags, detector_image, frame_averaging, refuse_interleaved
+from jwcore.builtin.detector1._exposure import detector_flags, detector_image, frame_averaging, normal_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,32 +27,33 @@ class SaturationParams(Params):
 
 @step(
     stage="saturation", references=("saturation",), optional_references=("superbias",), params=SaturationParams,
-    chunk="rows", halo=2 * MAX_GROWTH, scratch=0.05,
+    chunk="rows", halo=lambda params: 2 * params.n_pix_grow_sat, scratch=0.05,
 )  # fmt: skip
 def saturation(exposure: Ramp, references: Mapping[str, Reference], params: SaturationParams, context: Context) -> Ramp:
     """Flag saturated groups and their neighbours, the converter's floor, and averages that saturate part-way.
 
-    Saturated zero frames are set to zero, which means "no value".
+    Saturated zero frames are set to zero, which means "no value". Interleaved reference pixels are left alone.
     """
     from jwcore.algorithms import saturation as kernels
 
-    refuse_interleaved(exposure, context.detector)
     reference, superbias = references["saturation"], references.get("superbias")
     nframes, groupgap = frame_averaging(exposure)
-    level = detector_image(reference, "SCI", exposure)
-    level, flags = kernels.thresholds(level, detector_flags(reference, exposure))
+    lines = normal_lines(exposure, context.detector)
+    level = detector_image(reference, "SCI", exposure, lines)
+    level, flags = kernels.thresholds(level, detector_flags(reference, exposure, lines))
     saturated = kernels.flag_saturated_groups(
         exposure.data,
         exposure.groupdq,
         level=level,
-        bias=detector_image(superbias, "SCI", exposure) if superbias else None,
+        bias=detector_image(superbias, "SCI", exposure, lines) if superbias else None,
         grow=params.n_pix_grow_sat,
         nframes=nframes,
         groupgap=groupgap,
         use_readpatt=params.use_readpatt,
+        lines=lines,
     )
     if exposure.zeroframe is not None:
         kernels.zero_saturated_frames(exposure.zeroframe, level=level, grow=params.n_pix_grow_sat)
-    exposure.pixeldq |= flags
+    exposure.pixeldq[slice(None) if lines is None else lines] |= flags
     context.count(saturated_pixels=saturated)
     return exposure

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jwcore.api import Ramp, Reference
 
 
-@step(stage="superbias", references=("superbias",), chunk="rows")
+@step(stage="superbias", references=("superbias",), chunk="pixels")
 def superbias(exposure: Ramp, references: Mapping[str, Reference]) -> Ramp:
     """Subtract the superbias from all groups and from zero frames that have a value; merge its flags."""
     from jwcore.algorithms import planes
