@@ -22,7 +22,9 @@ The arrays of all other types are handed out as they are stored. An IPC kernel i
 differs from pixel to pixel.
 """
 
-FULL_FRAMES = ((2048, 2048), (3200, 2048), (1024, 1032))
+INTERLEAVED, NORMAL = (3200, 2048), (2048, 2048)
+"""Shapes of a frame with interleaved reference pixels (NIRSpec IRS2), and of its normal pixels, which the keywords count."""
+FULL_FRAMES = (NORMAL, INTERLEAVED, (1024, 1032))
 """Shapes that need no keywords to be recognised as the whole detector (rows, columns)."""
 
 
@@ -132,8 +134,7 @@ def _window(values: list[Any], shape: tuple[int, ...] | None, name: str) -> Wind
     if shape is None:
         return Window(x, y, nx, ny)
     rows, columns = shape[-2:]
-    interleaved = ny == 2048 and rows == 3200  # keywords of NIRSpec IRS2 count science pixels alone
-    if (rows, columns) != (ny, nx) and not (interleaved and columns == nx):
+    if (rows, columns) != (ny, nx) and ((rows, columns), (ny, nx)) != (INTERLEAVED, NORMAL):
         log.warning("%s: SUBSIZE says %d×%d, the array has %d×%d; the array is taken", name, nx, ny, columns, rows)
     return Window(x, y, columns, rows)
 
@@ -157,14 +158,15 @@ def cut_out(
     Returns
     -------
     tuple of slice or None
-        Rows and columns; None when the whole array is wanted.
+        Rows and columns; None when the whole array is wanted. An exposure with interleaved reference pixels gets
+        references of its normal pixels whole.
 
     Raises
     ------
     BadInput
         When the exposure is not inside the reference, or the reference does not say where it lies.
     """
-    if target is None or window == target:
+    if target is None or window == target or ((target.ny, target.nx) == INTERLEAVED and shape[-2:] == NORMAL):
         return None
     if window is None:
         if shape[-2:] == (target.ny, target.nx):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jwcore.api import BadInput, SkipStep
+from jwcore.api import BadInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,20 +40,22 @@ def read_time(exposure: Ramp, name: str) -> float:
     return float(seconds)
 
 
-def refuse_interleaved(exposure: Ramp, detector: Detector) -> None:
-    """Skip read-outs that interleave reference pixels with the others, and so exceed the detector's size.
+def normal_lines(exposure: Ramp, detector: Detector) -> np.ndarray | None:
+    """Give the stored rows of the pixels of the detector where reference pixels are interleaved with them; else None.
 
-    Raises
-    ------
-    SkipStep
-        For such an exposure.
+    Such read-outs exceed the size of the detector. References of the detector's pixels have no interleaved ones.
     """
-    if any(size > full for size, full in zip(exposure.shape[-2:], detector.shape, strict=True)):
-        raise SkipStep("not available yet for read-outs with interleaved reference pixels (IRS2)")
+    if exposure.shape[-2] <= detector.shape[0]:
+        return None
+    from jwcore.algorithms.irs2 import Irs2Layout
+
+    return Irs2Layout(exposure.meta.subarray.fastaxis, exposure.meta.subarray.slowaxis).normal_lines
 
 
-def detector_image(reference: Reference, key: str, exposure: Ramp) -> np.ndarray:
+def detector_image(reference: Reference, key: str, exposure: Exposure, lines: np.ndarray | None = None) -> np.ndarray:
     """Give an array of a reference that covers the exposure's pixels in its last two axes.
+
+    With `lines`, from `normal_lines`, it may cover these rows alone; if it covers all, these are given.
 
     Raises
     ------
@@ -63,12 +65,11 @@ def detector_image(reference: Reference, key: str, exposure: Ramp) -> np.ndarray
     image = reference.array(key)
     if image is None:
         raise BadInput(f"the {reference.type} reference has no extension {key}", where=reference.name, cure=_CURE)
-    check_size(image.shape, key, reference, exposure)
-    return image
+    return _covering(image, key, reference, exposure, lines)
 
 
-def detector_flags(reference: Reference, exposure: Ramp) -> np.ndarray:
-    """Give the pixel flags of a reference in standard bits, zeros where it has none.
+def detector_flags(reference: Reference, exposure: Exposure, lines: np.ndarray | None = None) -> np.ndarray:
+    """Give the pixel flags of a reference in standard bits, zeros where it has none; `lines` as in `detector_image`.
 
     Raises
     ------
@@ -79,12 +80,21 @@ def detector_flags(reference: Reference, exposure: Ramp) -> np.ndarray:
 
     flags = reference.dq()
     if flags is None:
-        return np.zeros(exposure.shape[-2:], np.uint32)
-    check_size(flags.shape, "DQ", reference, exposure)
-    return flags
+        return np.zeros((exposure.shape[-2] if lines is None else lines.size, exposure.shape[-1]), np.uint32)
+    return _covering(flags, "DQ", reference, exposure, lines)
 
 
-def check_size(shape: tuple[int, ...], key: str, reference: Reference, exposure: Ramp) -> None:
+def _covering(
+    image: np.ndarray, key: str, reference: Reference, exposure: Exposure, lines: np.ndarray | None
+) -> np.ndarray:
+    """Check that an array covers the exposure, or its normal pixels, and give the rows that are wanted."""
+    if lines is not None and image.shape[-2:] == (lines.size, exposure.shape[-1]):
+        return image
+    check_size(image.shape, key, reference, exposure)
+    return image if lines is None else image[..., lines, :]
+
+
+def check_size(shape: tuple[int, ...], key: str, reference: Reference, exposure: Exposure) -> None:
     """Refuse an array of a reference that does not cover the exposure's pixels in its last two axes."""
     if shape[-2:] != exposure.shape[-2:]:
         found = (

@@ -34,6 +34,8 @@ def saturation(exposure: Ramp, references: Mapping[str, Reference], params: Satu
 
     Saturated zero frames are set to zero, which means "no value". Interleaved reference pixels are left alone.
     """
+    import numpy as np
+
     from jwcore.algorithms import saturation as kernels
 
     reference, superbias = references["saturation"], references.get("superbias")
@@ -52,8 +54,11 @@ def saturation(exposure: Ramp, references: Mapping[str, Reference], params: Satu
         use_readpatt=params.use_readpatt,
         lines=lines,
     )
+    rows = slice(None) if lines is None else lines
     if exposure.zeroframe is not None:
-        kernels.zero_saturated_frames(exposure.zeroframe, level=level, grow=params.n_pix_grow_sat)
-    exposure.pixeldq[slice(None) if lines is None else lines] |= flags
+        frames = np.ascontiguousarray(exposure.zeroframe[:, rows])
+        kernels.zero_saturated_frames(frames, level=level, grow=params.n_pix_grow_sat)
+        exposure.zeroframe[:, rows] = frames
+    exposure.pixeldq[rows] |= flags
     context.count(saturated_pixels=saturated)
     return exposure
