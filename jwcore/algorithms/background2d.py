@@ -1,22 +1,36 @@
 """Background of an image: sigma-clipped medians in boxes, median filtered and interpolated by a spline.
 
-The work is done by `photutils.background.Background2D`, with two of its parts replaced by faster equals. Clipping
-sorts the pixels of a box once, after which every iteration only moves the two ends. The cubic-spline zoom over the
-whole frame is linear and separable, so it is a product of two small matrices.
+The recipe is that of `photutils.background.Background2D`. The pixels of a box are sorted once, after which every round of
+clipping only moves the two ends; the cubic-spline zoom over the whole frame is linear and separable, so it is a product of
+two small matrices.
+
+References
+----------
+E. Bertin & S. Arnouts, "SExtractor: Software for source extraction", A&AS 117, 393 (1996).
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Background", "SortedSigmaClip", "background_map", "spline_zoom"]
+from jwcore.algorithms._numba import kernel, numba, parallel_kernel, prange
+
+__all__ = ["Background", "background_map", "box_statistics", "spline_zoom"]
 
 CLIP_SIGMA = 3.0
+CLIP_ROUNDS = 5
 FILTER_SIZE = (3, 3)
+LEAST_KEPT = 0.9
+"""Fraction of the pixels of a box that must be left for it to count."""
+NEIGHBOURS = 10
+"""Boxes from which one that does not count is filled."""
+_PIECE = 256
+"""Boxes sorted by one thread at a time."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class Background:
 
 def background_map(
     image: NDArray[np.float32],
-    mask: NDArray[np.bool_],
+    mask: NDArray[np.bool_] | None = None,
     *,
     box_size: int | tuple[int, int],
     filter_size: tuple[int, int] = FILTER_SIZE,
@@ -62,7 +76,7 @@ def background_map(
     ----------
     image : ndarray of float32, shape (ny, nx)
         The image; NaN pixels need not be masked.
-    mask : ndarray of bool, shape (ny, nx)
+    mask : ndarray of bool, shape (ny, nx), optional
         Pixels to leave out.
     box_size : int or tuple of int
         Sides (ny, nx) of a box in pixels.
@@ -79,95 +93,91 @@ def background_map(
     ValueError
         When no pixel is usable.
     """
-    from photutils.background import Background2D
-
-    mask = mask | ~np.isfinite(image)
-    if mask.all():
+    usable = np.isfinite(image) if mask is None else np.isfinite(image) & ~mask
+    if not usable.any():
         raise ValueError("every pixel of the image is masked")
-    try:
-        measured = Background2D(
-            image,
-            box_size,
-            mask=mask,
-            filter_size=filter_size,
-            sigma_clip=SortedSigmaClip(CLIP_SIGMA),
-            bkg_estimator=sorted_median,
-        )
-    except ValueError:  # no box keeps enough pixels
-        return _single_level(image, mask)
-    height, width = (int(side) for side in measured.box_size)
+    sides = (box_size, box_size) if isinstance(box_size, int) else box_size
+    box = min(sides[0], image.shape[0]), min(sides[1], image.shape[1])
+    median, deviation, kept = box_statistics(image, usable, box=box)
+    lost = kept <= LEAST_KEPT * box[0] * box[1]
+    if lost.all():
+        return _single_level(image, usable)
+    level, noise = (_filtered(_filled(mesh, lost), filter_size) for mesh in (median, deviation))
     return Background(
-        level=spline_zoom(measured.background_mesh, shape=image.shape, box_size=(height, width)),
-        noise=float(measured.background_rms_median),
-        noise_mesh=measured.background_rms_mesh,
-        box=(height, width),
+        level=spline_zoom(level, shape=image.shape, box_size=box),
+        noise=float(np.median(noise)),
+        noise_mesh=noise,
+        box=box,
     )
 
 
-class SortedSigmaClip:
-    """Iterative sigma clipping about the median, for `Background2D`.
-
-    Keeps what ``astropy.stats.SigmaClip(sigma)`` keeps, but sorted, with NaN behind.
+def box_statistics(
+    image: NDArray[np.float32], usable: NDArray[np.bool_], *, box: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Measure the pixels of every box after clipping.
 
     Parameters
     ----------
-    sigma : float
-        Clip values that deviate by more than this many standard deviations from the median.
-    maxiters : int
-        Number of iterations at most.
+    image : ndarray of float32, shape (ny, nx)
+        The image.
+    usable : ndarray of bool, shape (ny, nx)
+        Pixels that count.
+    box : tuple of int
+        Sides (ny, nx) of a box; those at the upper edges may be cut.
+
+    Returns
+    -------
+    median, deviation : ndarray of float32, shape (my, mx)
+        Median and standard deviation, NaN where nothing is left.
+    kept : ndarray of int64, shape (my, mx)
+        Number of pixels that are left.
     """
-
-    def __init__(self, sigma: float, *, maxiters: int = 5):
-        self.sigma = sigma
-        self.maxiters = maxiters
-
-    def __call__(self, data: NDArray[np.floating], *, axis: int | None = None, **_: Any) -> NDArray[np.floating]:
-        """Sort ``data`` along its last axis (or all of it) in place and drop the clipped values."""
-        boxes = _as_rows(data, axis)
-        boxes.sort(axis=-1)
-        for box in boxes:
-            first, last = self._kept(box)
-            box[: last - first] = box[first:last].copy()
-            box[last - first :] = np.nan
-        return boxes.reshape(data.shape)
-
-    def _kept(self, box: NDArray[np.floating]) -> tuple[int, int]:
-        """Range of the sorted values that survive the clipping."""
-        first, last = 0, int(np.searchsorted(box, np.nan))
-        if last == 0:
-            return first, last
-        centre = float(box[last // 2])  # sums about it do not cancel
-        deviation = box[:last] - np.float64(centre)
-        sums = np.concatenate([[0.0], np.cumsum(deviation)])
-        squares = np.concatenate([[0.0], np.cumsum(np.square(deviation))])
-        for _ in range(self.maxiters):
-            n = last - first
-            mean = (sums[last] - sums[first]) / n
-            std = np.sqrt(max((squares[last] - squares[first]) / n - mean * mean, 0.0))
-            median = _middle(box[first:last])
-            low = first + int(np.searchsorted(box[first:last], median - self.sigma * std, side="left"))
-            high = first + int(np.searchsorted(box[first:last], median + self.sigma * std, side="right"))
-            if (low, high) == (first, last):
-                break
-            first, last = low, high
-        return first, last
+    my, mx = -(-image.shape[0] // box[0]), -(-image.shape[1] // box[1])
+    margins = [(0, m * side - length) for m, side, length in zip((my, mx), box, image.shape, strict=True)]
+    whole = np.where(usable, image, np.float32(np.nan))
+    if any(after for _, after in margins):
+        whole = np.pad(whole, margins, constant_values=np.nan)
+    boxes = whole.reshape(my, box[0], mx, box[1]).swapaxes(1, 2).reshape(my * mx, -1)
+    median, deviation, kept = (
+        np.empty(len(boxes), np.float32),
+        np.empty(len(boxes), np.float32),
+        np.empty(len(boxes), int),
+    )
+    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+        list(threads.map(_sort, (boxes[k : k + _PIECE] for k in range(0, len(boxes), _PIECE))))
+    _clip_boxes(boxes, median, deviation, kept)
+    return median.reshape(my, mx), deviation.reshape(my, mx), kept.reshape(my, mx)
 
 
-def sorted_median(data: NDArray[np.floating], *, axis: int | None = None, **_: Any) -> Any:
-    """Median along the last axis (or of all) of values that are sorted, with NaN behind."""
-    medians = np.array([_middle(row[: np.searchsorted(row, np.nan)]) for row in _as_rows(data, axis)], dtype=data.dtype)
-    return medians[0] if axis is None else medians.reshape(data.shape[:-1])
+def _sort(rows: NDArray[np.float32]) -> None:
+    rows.sort(axis=1)
 
 
-def _as_rows(data: NDArray[np.floating], axis: int | None) -> NDArray[np.floating]:
-    """Arrange the values that belong together in rows."""
-    return data.reshape(1, -1) if axis is None else data.reshape(-1, data.shape[-1])
+def _filled(mesh: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Replace boxes that do not count by the mean of the nearest others, weighted with the inverse of the distance."""
+    if not lost.any():
+        return mesh
+    from scipy.spatial import KDTree
+
+    known = mesh[~lost]
+    distance, nearest = KDTree(np.argwhere(~lost)).query(
+        np.argwhere(lost), k=np.arange(1, min(NEIGHBOURS, known.size) + 1)
+    )
+    filled = mesh.copy()
+    filled[lost] = np.sum(known[nearest] / distance, axis=1) / np.sum(1 / distance, axis=1)
+    return filled
 
 
-def _middle(ordered: NDArray[np.floating]) -> float:
-    """Median of sorted values, NaN for none."""
-    n = len(ordered)
-    return 0.5 * (float(ordered[(n - 1) // 2]) + float(ordered[n // 2])) if n else np.nan
+def _filtered(mesh: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Median filter; at the edges the window is cut."""
+    before = size[0] // 2, size[1] // 2
+    margins = [(low, whole - 1 - low) for low, whole in zip(before, size, strict=True)]
+    padded = np.pad(mesh, margins, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size).reshape(*mesh.shape, -1)
+    ordered = np.sort(windows, axis=-1)  # NaN last
+    count = np.isfinite(windows).sum(axis=-1, keepdims=True)
+    lower, upper = (np.take_along_axis(ordered, place, axis=-1)[..., 0] for place in ((count - 1) // 2, count // 2))
+    return np.float32(0.5) * (lower + upper)
 
 
 def spline_zoom(mesh: NDArray[np.float32], *, shape: tuple[int, ...], box_size: tuple[int, int]) -> NDArray[np.float32]:
@@ -198,6 +208,7 @@ def spline_zoom(mesh: NDArray[np.float32], *, shape: tuple[int, ...], box_size: 
     return np.clip(zoomed, low, high, out=zoomed)
 
 
+@cache
 def _spline_basis(boxes: int, box_size: int) -> NDArray[np.float64]:
     """Response of every pixel along one axis to a unit value in each box, shape (boxes * box_size, boxes)."""
     from scipy.ndimage import zoom
@@ -206,9 +217,50 @@ def _spline_basis(boxes: int, box_size: int) -> NDArray[np.float64]:
     return np.stack(responses, axis=1)
 
 
-def _single_level(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> Background:
+def _single_level(image: NDArray[np.float32], usable: NDArray[np.bool_]) -> Background:
     """Give one level and one noise from all usable pixels."""
-    kept = SortedSigmaClip(CLIP_SIGMA)(image[~mask])
-    level = np.full(image.shape, sorted_median(kept), dtype=np.float32)
-    noise = np.nanstd(kept)
-    return Background(level, float(noise), np.full((1, 1), noise, dtype=np.float32), (image.shape[0], image.shape[1]))
+    median, deviation, _ = box_statistics(image, usable, box=(image.shape[0], image.shape[1]))
+    level = np.full(image.shape, median[0, 0], dtype=np.float32)
+    return Background(level, float(deviation[0, 0]), deviation, (image.shape[0], image.shape[1]))
+
+
+@kernel
+def _first_above(values, stop, limit, inclusive):
+    """Number of sorted values below a limit, or up to it."""
+    start = 0
+    while start < stop:
+        middle = (start + stop) // 2
+        if values[middle] < limit or (inclusive and values[middle] == limit):
+            start = middle + 1
+        else:
+            stop = middle
+    return start
+
+
+@parallel_kernel
+def _clip_boxes(boxes, medians, deviations, kept):
+    """Clip sorted values, NaN last, about their median until nothing changes; then median, deviation and number."""
+    for row in prange(boxes.shape[0]):
+        values = boxes[row]
+        first, last = 0, _first_above(values, values.size, np.inf, True)
+        sums, squares = np.empty(last + 1), np.empty(last + 1)  # of differences from a value in the middle
+        sums[0] = squares[0] = 0.0
+        centre = np.float64(values[last // 2]) if last else 0.0
+        for k in range(last):
+            difference = np.float64(values[k]) - centre
+            sums[k + 1] = sums[k] + difference
+            squares[k + 1] = squares[k] + difference * difference
+        median, deviation = np.nan, np.nan
+        for clipping in range(CLIP_ROUNDS + 1):
+            n = last - first
+            if n == 0:
+                break
+            mean = (sums[last] - sums[first]) / n
+            deviation = np.sqrt(max((squares[last] - squares[first]) / n - mean * mean, 0.0))
+            median = 0.5 * (np.float64(values[first + (n - 1) // 2]) + np.float64(values[first + n // 2]))
+            low = max(first, _first_above(values, last, median - CLIP_SIGMA * deviation, False))
+            high = _first_above(values, last, median + CLIP_SIGMA * deviation, True)
+            if clipping == CLIP_ROUNDS or (low == first and high == last):
+                break
+            first, last = low, high
+        medians[row], deviations[row], kept[row] = median, deviation, last - first

@@ -21,7 +21,7 @@ from jwcore.algorithms.line_statistics import line_medians, transposed
 from jwcore.algorithms.readout import ReadoutLayout
 from jwcore.algorithms.sorted_sample import SortedSample
 
-__all__ = ["Kept", "NoiseFit", "clean_images", "clean_ramp", "filled_flat", "largest_boxes"]
+__all__ = ["Kept", "NoiseFit", "clean_images", "clean_ramp", "clean_series", "filled_flat", "largest_boxes"]
 
 Plane = NDArray[np.float32]
 Parts = tuple[Plane | float, Plane]
@@ -63,8 +63,6 @@ class NoiseFit:
         Whether the lines that have a median run along x.
     channels : int
         Parts of a line with a median each.
-    band : tuple of float
-        Frequencies between which the gain falls, Hz (Fourier series of sub-arrays).
     """
 
     layout: ReadoutLayout
@@ -74,7 +72,6 @@ class NoiseFit:
     n_sigma: float = 2.0
     along_x: bool = True
     channels: int = 1
-    band: tuple[float, float] = (1061.0, 1211.0)
 
     def __call__(self, image: Plane) -> Parts | None:
         """Measure background and noise.
@@ -96,11 +93,14 @@ class NoiseFit:
             return 0.0, self._noise(image, 0.0, Limits())
         within = background_limits(sample, lower=BACKGROUND_SIGMA, upper=BACKGROUND_SIGMA, lower_half=True)
         level = sample.median(*within)
-        smooth = self._smooth_background(image, within) if self.background == "model" else None
-        if smooth is None:
-            return level, self._noise(image, level, self._second_clip(sample, within))
-        residual = np.where((image >= within.low) & (image <= within.high), image - smooth, np.float32(np.nan))
-        return smooth, self._noise(residual, 0.0, self._second_clip(SortedSample(residual.copy()), Limits()))
+        if self.background == "model":
+            values = np.empty_like(image)
+            _keep_within(image, *within, values)
+            smooth = self._smooth_background(values)
+            if smooth is not None:
+                values -= smooth
+                return smooth, self._noise(values, 0.0, self._second_clip(SortedSample(values.copy()), Limits()))
+        return level, self._noise(image, level, self._second_clip(sample, within))
 
     def _second_clip(self, sample: SortedSample, within: Limits) -> Limits:
         """Narrow the limits down to the pixels on which the noise is measured."""
@@ -109,25 +109,24 @@ class NoiseFit:
         low, high = background_limits(sample, lower=self.n_sigma, upper=self.n_sigma, lower_half=True, within=within)
         return Limits(max(low, within.low), min(high, within.high))
 
-    def _smooth_background(self, image: Plane, within: Limits) -> Plane | None:
+    def _smooth_background(self, values: Plane) -> Plane | None:
         """Map of the background; None when too few boxes hold enough pixels for one."""
         from jwcore.algorithms.background2d import background_map
 
-        mask = ~((image >= within.low) & (image <= within.high))
-        box = self.box or largest_boxes(image.shape)
-        found = background_map(image, mask, box_size=box, filter_size=FILTER_SIZE)
+        found = background_map(values, box_size=self.box or largest_boxes(values.shape), filter_size=FILTER_SIZE)
         return None if found.noise_mesh.size == 1 else found.level
 
     def _noise(self, image: Plane, level: float, limits: Limits) -> Plane:
         """Measure the noise on the values within limits, after subtraction of a level."""
         if self.method == "median":
             return self._line_noise(image, level, limits)
-        used = (image >= limits.low) & (image <= limits.high)
-        residual = np.where(used, image - np.float32(level), np.float32(np.nan))
+        residual = np.empty_like(image)
+        _keep_within(image, *limits, residual)
+        residual -= np.float32(level)
         if residual.shape == self.layout.detector_shape:
             return frame_noise(residual) if self.layout.fast_is_x else transposed(frame_noise(transposed(residual)))
         noise = np.empty_like(residual)
-        self.layout.view(noise)[:] = stripe_noise(self.layout.view(residual), band=self.band)
+        self.layout.view(noise)[:] = stripe_noise(self.layout.view(residual))
         return noise
 
     def _line_noise(self, image: Plane, level: float, limits: Limits) -> Plane:
@@ -230,9 +229,44 @@ def clean_images(
         if found is not None:
             cleaned += 1
             images[number] -= found[1]
-            _keep(kept.background, number, found[0])
+            _keep(kept.background, number, found[0] if signal is None else found[0] + signal(number))
             _keep(kept.noise, number, found[1])
     return cleaned
+
+
+def clean_series(
+    groups: NDArray[np.float32],
+    flags: NDArray[np.uint8],
+    background: NDArray[np.bool_],
+    *,
+    fit: NoiseFit,
+    signal: Callable[[int], Plane],
+    flat: Plane | None = None,
+    kept: Kept = Kept(),  # noqa: B008  (immutable)
+) -> int:
+    """Clean all groups of one integration whose signal is known, in place.
+
+    A pixel counts until a jump: what it holds afterwards is not the known signal.
+
+    Parameters
+    ----------
+    groups, flags, background, fit, flat, kept
+        As in `clean_ramp`.
+    signal : callable
+        Gives the known signal of a group, float32 (ny, nx).
+
+    Returns
+    -------
+    int
+        Number of groups in which noise was measured.
+    """
+    hit = np.zeros(background.shape, bool)
+
+    def usable(number: int) -> NDArray[np.bool_]:
+        np.logical_or(hit, flags[number] & np.uint8(JUMP_DET), out=hit)
+        return background & ~hit & (flags[number] & _LOST == 0)
+
+    return clean_images(groups, usable, fit=fit, flat=flat, signal=signal, kept=kept)
 
 
 def filled_flat(flat: Plane) -> Plane:
@@ -271,3 +305,12 @@ def _difference(later, earlier, later_flags, earlier_flags, background, response
         for x in range(image.shape[1]):
             lost = later_flags[y, x] & _DISTURBED or earlier_flags[y, x] & _LOST or not background[y, x]
             image[y, x] = np.float32(np.nan) if lost else (later[y, x] - earlier[y, x]) / response[y, x]
+
+
+@parallel_kernel
+def _keep_within(image, low, high, kept):
+    """Copy the values within limits; NaN for others."""
+    for y in prange(image.shape[0]):
+        for x in range(image.shape[1]):
+            inside = image[y, x] >= low and image[y, x] <= high
+            kept[y, x] = image[y, x] if inside else np.float32(np.nan)

@@ -37,11 +37,17 @@ FRAME_OUTLIER = 3.0
 """Limit of outliers in a line, sigma."""
 SMOOTHING = 1.5
 """Lines over which the model of a full frame is smoothed (Gaussian sigma)."""
+LEAST_WEIGHT = 0.02
+"""Sum of the weights of neighbouring lines below which the model fades."""
 
 PIXEL_TIME = 10e-6
 """Seconds between two pixels."""
 LINE_OVERHEAD = 12
 """Pixel times between two lines."""
+LONG_LINE = 200
+"""Pixels from which on a line is long."""
+BAND, BAND_OF_LONG_LINES = (1061.0, 1211.0), (150.0, 200.0)
+"""The gain falls from 1 to 0 between these frequencies, Hz; few lines make a block of long ones."""
 ALTERNATION = (49943.0, 49957.0)
 """Frequencies from which on the difference of even and odd columns is fitted, Hz: gain 0 and 1."""
 STRIPE_OUTLIER = 4.0
@@ -77,13 +83,13 @@ def frame_noise(lines: NDArray[np.float32]) -> NDArray[np.float32]:
     share = mask.mean(axis=1, dtype=np.float64)[:, None]
     penalty = RIDGE * np.sqrt(1 - share) * frequencies / CUTOFF
     amplitudes = fit_series(values, mask, gain=gain, penalty=penalty, density_sigma=FRAME_DENSITY_SIGMA)
-    # lines count by their usable pixels
+    # lines count by their usable pixels; into lines that are masked as a whole the model fades
     weight = gaussian_filter1d(share, SMOOTHING, axis=0, mode="constant")
     smooth = gaussian_filter1d(amplitudes * share, SMOOTHING, axis=0, mode="constant")
-    return _series(np.where(weight > 0, smooth / np.maximum(weight, 1e-30), 0), gain, n)
+    return _series(smooth / np.maximum(weight, LEAST_WEIGHT), gain, n)
 
 
-def stripe_noise(lines: NDArray[np.float32], *, band: tuple[float, float]) -> NDArray[np.float32]:
+def stripe_noise(lines: NDArray[np.float32]) -> NDArray[np.float32]:
     """Model the noise of a sub-array: low frequencies of the read-out in time, and alternating columns.
 
     Blocks of lines that overlap by half are fitted one by one and averaged with triangular weights.
@@ -92,13 +98,12 @@ def stripe_noise(lines: NDArray[np.float32], *, band: tuple[float, float]) -> ND
     ----------
     lines : ndarray of float32, shape (nlines, n)
         Image in read-out order, without its background; NaN where pixels must not be used.
-    band : tuple of float
-        The gain falls from 1 to 0 between these frequencies, Hz.
 
     Returns
     -------
     ndarray of float32, shape (nlines, n)
     """
+    band = BAND_OF_LONG_LINES if lines.shape[1] >= LONG_LINE else BAND
     usable = _without_neighbours_of_outliers(lines)
     values = np.pad(np.where(usable, lines, np.float32(0)), ((0, 0), (0, LINE_OVERHEAD)))
     mask = np.pad(usable.astype(np.float32), ((0, 0), (0, LINE_OVERHEAD)))

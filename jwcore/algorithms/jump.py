@@ -181,7 +181,8 @@ def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequen
     spread = np.zeros((nints, (ngroups + 6) // 8, ny, nx), np.uint8)
     spread_limits = np.array(limits or (np.inf, np.inf), np.float32)
     jumps = np.zeros(ny, np.int64)
-    over_rows(mark_spreading_jumps, ny, *ramps, spread_limits, spread, jumps)
+    scheme = median_network(len(ramps.pairs)), block_size(ramps.pairs)
+    over_rows(mark_spreading_jumps, ny, *ramps, *scheme, spread_limits, spread, jumps)
     if limits:
         over_rows(flag_neighbours, ny, ramps.groupdq, spread)
     if after_jumps:

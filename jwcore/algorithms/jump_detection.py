@@ -19,13 +19,14 @@ from jwcore.algorithms.medians import median_columns, sort_columns
 __all__ = [
     "UNUSABLE",
     "block_medians",
+    "block_moments",
     "block_size",
     "clip_ranks",
     "detect_clipped",
     "detect_iterative",
     "detect_single_pass",
     "load_differences",
-    "rank_moments",
+    "order_columns",
 ]
 
 UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
@@ -284,22 +285,47 @@ def detect_single_pass(first, last, ramp, groupdq, gain, variance, pairs, networ
 
 
 @inner_kernel
-def rank_moments(ordered, column, low, high):
-    """Median and standard deviation of the ordered samples low..high-1 of one column, in double precision."""
-    n = high - low
-    mean = 0.0
-    for rank in range(low, high):
-        mean += ordered[rank, column]
-    mean /= n
-    variance = 0.0
-    for rank in range(low, high):
-        variance += (ordered[rank, column] - mean) ** 2
-    median = 0.5 * (np.float64(ordered[low + (n - 1) // 2, column]) + np.float64(ordered[low + n // 2, column]))
-    return median, np.sqrt(variance / n)
+def order_columns(differences, network, width, ordered, usable):
+    """Sort the differences of every column of a block, NaN last as infinity, and count the others."""
+    usable[:] = 0
+    for pair in range(differences.shape[0]):
+        source = differences[pair]
+        target = ordered[pair]
+        for column in range(width):
+            good = abs(source[column]) < _INFINITY
+            target[column] = source[column] if good else _INFINITY
+            usable[column] += good
+    sort_columns(ordered, network, width)
 
 
 @inner_kernel
-def clip_ranks(ordered, column, usable, threshold):
+def block_moments(ordered, width, usable, centre, total, square):
+    """
+    Sum the distances of the samples of every column from a central one.
+
+    Parameters
+    ----------
+    ordered, width, usable
+        From `order_columns`.
+    centre : ndarray of float64, shape (>= width,)
+        Receives a sample next to the median.
+    total, square : ndarray of float64, shape (>= width,)
+        Receive the sums of distances and of their squares.
+    """
+    for column in range(width):
+        centre[column] = ordered[max(usable[column] - 1, 0) // 2, column]
+    total[:] = 0
+    square[:] = 0
+    for rank in range(ordered.shape[0]):
+        samples = ordered[rank]
+        for column in range(width):
+            distance = samples[column] - centre[column] if samples[column] < _INFINITY else 0.0
+            total[column] += distance
+            square[column] += distance * distance
+
+
+@inner_kernel
+def clip_ranks(ordered, column, usable, threshold, centre, total, square):
     """
     Clip the ordered samples of one column about the median, in standard deviations, in at most five passes.
 
@@ -311,24 +337,36 @@ def clip_ranks(ordered, column, usable, threshold):
         Column, and number of its samples that count; at least one.
     threshold : float
         In standard deviations.
+    centre, total, square : float
+        Of the column, from `block_moments`.
 
     Returns
     -------
     low, high : int
         Range of ranks that were kept.
+    median, spread : float
+        Median and standard deviation of what was kept; NaN if nothing was.
     """
     low, high = np.int64(0), np.int64(usable)
-    for _ in range(_CLIP_PASSES):
+    median, spread = np.nan, np.nan
+    for clips in range(_CLIP_PASSES + 1):
         n = high - low
-        median, spread = rank_moments(ordered, column, low, high)
+        if n == 0:
+            return low, high, np.nan, np.nan
+        spread = np.sqrt(max(square / n - (total / n) ** 2, 0.0))
+        median = 0.5 * (np.float64(ordered[low + (n - 1) // 2, column]) + np.float64(ordered[low + n // 2, column]))
+        if clips == _CLIP_PASSES:
+            break
         lower, upper = median - threshold * spread, median + threshold * spread
         while low < high and ordered[low, column] < lower:
-            low += 1
+            distance = ordered[low, column] - centre
+            total, square, low = total - distance, square - distance * distance, low + 1
         while low < high and ordered[high - 1, column] > upper:
-            high -= 1
-        if high - low == n or low == high:
+            distance = ordered[high - 1, column] - centre
+            total, square, high = total - distance, square - distance * distance, high - 1
+        if high - low == n:
             break
-    return low, high
+    return low, high, median, spread
 
 
 @kernel
@@ -349,22 +387,20 @@ def detect_clipped(first, last, ramp, groupdq, gain, pairs, network, threshold, 
     nx = ramp.shape[3]
     differences = np.empty((n, block), np.float32)
     ordered = np.empty((n, block), np.float32)
-    usable = np.empty(block, np.int32)
+    usable = np.empty(block, np.int64)
+    centre, total, square = np.empty(block), np.empty(block), np.empty(block)
     for row in range(first, last):
         for start in range(0, nx, block):
             width = min(block, nx - start)
             load_differences(ramp, groupdq, gain, pairs, row, start, width, UNUSABLE, differences)
-            usable[:] = 0
-            for pair in range(n):
-                for column in range(width):
-                    good = abs(differences[pair, column]) < _INFINITY
-                    ordered[pair, column] = differences[pair, column] if good else _INFINITY
-                    usable[column] += good
-            sort_columns(ordered, network, width)
+            order_columns(differences, network, width, ordered, usable)
+            block_moments(ordered, width, usable, centre, total, square)
             for column in range(width):
                 if usable[column] == 0:
                     continue
-                low, high = clip_ranks(ordered, column, usable[column], threshold)
+                low, high, _, _ = clip_ranks(
+                    ordered, column, usable[column], threshold, centre[column], total[column], square[column]
+                )
                 if high - low == usable[column]:
                     continue
                 smallest = ordered[low, column] if low < high else _INFINITY

@@ -9,13 +9,14 @@ import numpy as np
 
 from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
-from jwcore.algorithms.jump_detection import UNUSABLE, load_differences
+from jwcore.algorithms.jump_detection import UNUSABLE, block_medians, load_differences
 from jwcore.algorithms.medians import select_median
 
 __all__ = ["flag_after_jumps", "flag_neighbours", "mark_spreading_jumps", "reset_flooded_groups"]
 
 _JUMP = np.uint8(JUMP_DET)
 _FLOODED = np.uint8(JUMP_DET | DO_NOT_USE)
+_SPARSE = 64  # one pixel takes about as long as so many in a block
 
 
 @inner_kernel
@@ -48,12 +49,25 @@ def _pixel_median(differences, scratch):
     return select_median(scratch, n)
 
 
+@inner_kernel
+def _mark_pixel(groupdq, pairs, limits, spread, row, column, differences, index, median, variance):
+    """Mark the jumps of one pixel, whose differences are in a column of a block, that are handed on."""
+    sigma = np.sqrt(abs(median) + variance)
+    for pair in range(pairs.shape[0]):
+        integration, group = pairs[pair, 0], pairs[pair, 1]
+        if groupdq[integration, group + 1, row, column] & _JUMP:
+            ratio = abs(differences[pair, index] - median) / sigma
+            if limits[0] < ratio < limits[1]:
+                spread[integration, group // 8, row, column] |= np.uint8(1 << (group % 8))
+
+
 @kernel
-def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limits, spread, jumps):
+def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, network, block, limits, spread, jumps):
     """
     Drop the jumps of unusable groups, count the others and mark those whose ratio lies between two limits.
 
-    The ratio is abs(d - m) / sqrt(abs(m) + variance), with the median difference m of the pixel.
+    The ratio is abs(d - m) / sqrt(abs(m) + variance), with the median difference m of the pixel. Where many pixels of a
+    block of columns have jumps their medians are found together, otherwise one by one.
 
     Parameters
     ----------
@@ -61,6 +75,10 @@ def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limi
         Range of rows to work on.
     ramp, groupdq, gain, variance, pairs : ndarray
         As for `detect_iterative`.
+    network : ndarray
+        Comparators of `median_network` for ``len(pairs)`` samples.
+    block : int
+        Number of columns handled together.
     limits : ndarray of float32, shape (2,)
         Smallest and largest ratio that is handed on, in sigma.
     spread : ndarray of uint8, shape (nints, ceil((ngroups - 1) / 8), ny, nx)
@@ -68,22 +86,36 @@ def mark_spreading_jumps(first, last, ramp, groupdq, gain, variance, pairs, limi
     jumps : ndarray of int64, shape (ny,)
         Receives the number of groups flagged JUMP_DET in each row.
     """
-    found = np.empty(ramp.shape[3], np.uint8)
-    differences = np.empty((pairs.shape[0], 1), np.float32)
-    scratch = np.empty(pairs.shape[0], np.float32)
+    n, nx = pairs.shape[0], ramp.shape[3]
+    found = np.empty(nx, np.uint8)
+    one = np.empty((n, 1), np.float32)
+    scratch = np.empty(n, np.float32)
+    many = np.empty((n, block), np.float32)
+    work = np.empty((n, block), np.float32)
+    unusable = np.empty(block, np.int32)
+    medians = np.empty(block, np.float32)
     for row in range(first, last):
         jumps[row] = _find_jumps(groupdq, row, found)
-        for column in range(found.size):
-            if not found[column]:
-                continue
-            load_differences(ramp, groupdq, gain, pairs, row, column, differences.shape[1], UNUSABLE, differences)
-            median = _pixel_median(differences, scratch)
-            sigma = np.sqrt(abs(median) + variance[row, column])
-            for pair in range(pairs.shape[0]):
-                integration, group = pairs[pair, 0], pairs[pair, 1]
-                ratio = abs(differences[pair, 0] - median) / sigma
-                if groupdq[integration, group + 1, row, column] & _JUMP and limits[0] < ratio < limits[1]:
-                    spread[integration, group // 8, row, column] |= np.uint8(1 << (group % 8))
+        for start in range(0, nx, block):
+            width = min(block, nx - start)
+            hit = 0
+            for column in range(start, start + width):
+                hit += found[column] != 0
+            together = hit * _SPARSE > width
+            if together:
+                load_differences(ramp, groupdq, gain, pairs, row, start, width, UNUSABLE, many)
+                block_medians(many, network, width, work, unusable, medians)
+            for index in range(width if hit else 0):
+                column = start + index
+                if not found[column]:
+                    continue
+                noise = variance[row, column]
+                if together:
+                    _mark_pixel(groupdq, pairs, limits, spread, row, column, many, index, medians[index], noise)
+                else:
+                    load_differences(ramp, groupdq, gain, pairs, row, column, one.shape[1], UNUSABLE, one)
+                    median = _pixel_median(one, scratch)
+                    _mark_pixel(groupdq, pairs, limits, spread, row, column, one, 0, median, noise)
 
 
 @kernel

@@ -17,9 +17,16 @@ from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.groups import usable_differences, usable_groups
-from jwcore.algorithms.jump_detection import block_medians, block_size, clip_ranks, load_differences, rank_moments
+from jwcore.algorithms.jump_detection import (
+    block_medians,
+    block_moments,
+    block_size,
+    clip_ranks,
+    load_differences,
+    order_columns,
+)
 from jwcore.algorithms.jump_regions import Ellipses, connected_regions
-from jwcore.algorithms.medians import median_network, sort_columns, sorting_network
+from jwcore.algorithms.medians import median_network, sorting_network
 
 __all__ = ["ShowerSettings", "flag_showers", "ring_offsets"]
 
@@ -226,23 +233,21 @@ def _medians(first, last, ramp, groupdq, gain, pairs, network, block, centre):
 def _clipped_moments(first, last, ramp, groupdq, gain, pairs, network, block, centre, sigma):
     """Median and standard deviation of the clipped differences without flags of every pixel, for a range of rows."""
     nx = ramp.shape[3]
-    ordered = np.empty((pairs.shape[0], block), np.float32)
+    differences = np.empty((pairs.shape[0], block), np.float32)
+    ordered = np.empty_like(differences)
     usable = np.empty(block, np.int64)
+    middle, total, square = np.empty(block), np.empty(block), np.empty(block)
     for row in range(first, last):
         for start in range(0, nx, block):
             width = min(block, nx - start)
-            load_differences(ramp, groupdq, gain, pairs, row, start, width, _LOST, ordered)
-            usable[:] = 0
-            for pair in range(pairs.shape[0]):
-                for column in range(width):
-                    good = abs(ordered[pair, column]) < np.inf
-                    ordered[pair, column] = ordered[pair, column] if good else np.float32(np.inf)
-                    usable[column] += good
-            sort_columns(ordered, network, width)
+            load_differences(ramp, groupdq, gain, pairs, row, start, width, _LOST, differences)
+            order_columns(differences, network, width, ordered, usable)
+            block_moments(ordered, width, usable, middle, total, square)
             for column in range(width):
                 if usable[column] > 0:
-                    low, high = clip_ranks(ordered, column, usable[column], _CLIP_SIGMA)
-                    centre[row, start + column], sigma[row, start + column] = rank_moments(ordered, column, low, high)
+                    _, _, centre[row, start + column], sigma[row, start + column] = clip_ranks(
+                        ordered, column, usable[column], _CLIP_SIGMA, middle[column], total[column], square[column]
+                    )
 
 
 @kernel
@@ -252,41 +257,37 @@ def _mark_extended(
     """
     Mark the pixels of a range of rows around which the mean significance of one difference exceeds the threshold.
 
-    Pixels beyond the edge count with a significance of zero.
+    It does where the sum of what exceeds the threshold in each pixel of the ring is positive. Pixels beyond the edge count
+    with a significance of zero.
     """
     ny, nx = mask.shape
     reach = ring[-1, 0]
     low, high = max(first - reach, 0), min(last + reach, ny)
-    ratio = np.zeros((high - low, nx), np.float32)
-    known = np.zeros((high - low, nx), np.float32)
+    excess = np.empty((high - low, nx), np.float32)
+    known = np.empty((high - low, nx), np.bool_)
     for row in range(low, high):
         earlier, later = ramp[integration, group, row], ramp[integration, group + 1, row]
         earlier_dq, later_dq = groupdq[integration, group, row], groupdq[integration, group + 1, row]
-        value, weight = ratio[row - low], known[row - low]
+        value, good = excess[row - low], known[row - low]
         for column in range(nx):
             step = later[column] * gain[row, column] - earlier[column] * gain[row, column]
             significance = abs(step - centre[row, column]) / sigma[row, column]
-            good = (earlier_dq[column] | later_dq[column]) & _LOST == 0 and not lost[row, column]
-            good = good and significance < np.inf
-            value[column] = significance if good else np.float32(0)
-            weight[column] = np.float32(good)
+            usable = (earlier_dq[column] | later_dq[column]) & _LOST == 0 and not lost[row, column]
+            good[column] = usable and significance < np.inf
+            value[column] = significance - threshold if good[column] else np.float32(0)
     total = np.empty(nx, np.float32)
-    number = np.empty(nx, np.float32)
     for row in range(first, last):
         total[:] = 0
-        number[:] = 0
         for index in range(ring.shape[0]):
             y, shift = row + ring[index, 0], ring[index, 1]
             if y < 0 or y >= ny:
-                number += np.float32(1)
+                total -= threshold
                 continue
             left, right = max(0, -shift), min(nx, nx - shift)
-            number[:left] += np.float32(1)
-            number[right:] += np.float32(1)
-            value, weight = ratio[y - low], known[y - low]
-            for column in range(left, right):
-                total[column] += value[column + shift]
-                number[column] += weight[column + shift]
+            total[:left] -= threshold
+            total[right:] -= threshold
+            inner, value = total[left:right], excess[y - low, left + shift : right + shift]
+            for column in range(inner.size):
+                inner[column] += value[column]
         for column in range(nx):
-            own = known[row - low, column] > 0
-            mask[row, column] = own and total[column] > threshold * number[column]
+            mask[row, column] = known[row - low, column] and total[column] > 0

@@ -5,8 +5,8 @@ right at all count rates, and no power laws of the signal-to-noise ratio are nee
 rate that is sought, so every ramp is fitted twice: for jumps and a first rate, with the median of its differences as a
 guess, and then with that rate. See `jwcore.algorithms.likelihood_ramp` for the formulas.
 
-A flagged jump spoils the difference into its group alone; groups with other flags than those of jumps and persistence spoil both
-differences that they take part in.
+A flagged jump spoils the difference into its group alone, unless the group averages several reads; groups with other flags
+than those of jumps and persistence spoil both differences that they take part in.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,14 @@ import numpy as np
 from jwcore.algorithms.bands import over_rows
 from jwcore.algorithms.likelihood_ramp import Covariance
 from jwcore.algorithms.likelihood_rows import fit_rows_by_likelihood
+from jwcore.algorithms.medians import median_network
 from jwcore.algorithms.ramp_fit_arrays import Ramps, Rates
 from jwcore.algorithms.ramp_fit_setup import allocate_rates, dark_in_counts, rules_of_groups
 
 __all__ = ["LikelihoodFit", "fit_ramps_by_likelihood"]
+
+_BLOCK_BYTES = 128 * 1024  # one block of ramps and factors stays in the second-level cache
+_BYTES_OF_DIFFERENCE = 52
 
 
 class LikelihoodFit(NamedTuple):
@@ -99,8 +103,12 @@ def fit_ramps_by_likelihood(
     )
     exposure, integrations = allocate_rates(data.shape)
     chi_squared = np.zeros((ny, nx), np.float32)
+    covariance = _covariance(resultants)
+    n = len(covariance.interval)
+    columns = min(max(_BLOCK_BYTES // (_BYTES_OF_DIFFERENCE * max(n, 1)) // 16 * 16, 32), 256)
+    scheme = median_network(n), columns, split
     found = over_rows(
-        fit_rows_by_likelihood, ny, ramps, rules, _covariance(resultants), split, integrations, exposure, chi_squared
+        fit_rows_by_likelihood, ny, ramps, rules, covariance, *scheme, integrations, exposure, chi_squared
     )
     return LikelihoodFit(exposure, integrations, chi_squared, sum(found))
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from jwcore.algorithms._numba import inner_kernel
 
-__all__ = ["Covariance", "RampScratch", "find_jumps", "fit_rate", "solve"]
+__all__ = ["THRESHOLD_ONE", "THRESHOLD_TWO", "Covariance", "RampScratch", "find_jumps", "solve"]
 
 THRESHOLD_ONE = 20.25
 """Gain in chi squared that justifies leaving out one difference: 4.5 sigma."""
@@ -93,10 +93,10 @@ def solve(covariance, photon, read, ramp):
 
     Returns
     -------
-    rate, weight, chi_squared : float
-        Rate (DN/s), the inverse of its variance, and chi squared; rate NaN and weight 0 if no difference counts.
+    rate, weight : float
+        Rate (DN/s), and the inverse of its variance; NaN and 0 if no difference counts.
     """
-    a, b, c = 0.0, 0.0, 0.0
+    b, c = 0.0, 0.0
     ratio, u, v = 0.0, 0.0, 0.0
     beside = 0.0  # covariance with the difference before
     for j in range(ramp.rates.size):
@@ -108,11 +108,9 @@ def solve(covariance, photon, read, ramp):
         beside = here * (photon * covariance.photon_next[j] + read * covariance.read_next[j])
         ratio = beside * pivot
         ramp.pivot[j], ramp.ratio[j], ramp.u[j], ramp.v[j] = pivot, ratio, u, v
-        a += u * u * pivot
         b += u * v * pivot
         c += v * v * pivot
-    rate = b / c if c > 0 else np.nan
-    return rate, c, a - b * rate
+    return b / c if c > 0 else np.nan, c
 
 
 @inner_kernel
@@ -176,7 +174,7 @@ def find_jumps(covariance, photon, read, ramp):
         left += ramp.used[j]
     jumps = 0
     while True:
-        rate, weight, _ = solve(covariance, photon, read, ramp)
+        rate, weight = solve(covariance, photon, read, ramp)
         if left - 1 < _FEWEST or (jumps > 0 and left < _FEWEST_TO_REPEAT):
             return rate, jumps
         first, number = _best_omission(covariance, ramp, rate, weight, left)
@@ -186,36 +184,3 @@ def find_jumps(covariance, photon, read, ramp):
             ramp.used[j] = False
         left -= number
         jumps += number
-
-
-@inner_kernel
-def fit_rate(covariance, flux, gain, read, ramp):
-    """
-    Find the most likely rate and its variances.
-
-    Parameters
-    ----------
-    covariance, read, ramp
-        As in `solve`.
-    flux, gain : float
-        Count rate (DN/s) for the photon noise, and gain.
-
-    Returns
-    -------
-    rate, weight, chi_squared : float
-        As of `solve`.
-    photon_variance : float
-        Variance by photon noise for a flux of 1 DN/s.
-    read_variance : float
-        Variance by read noise, (DN/s)^2.
-    """
-    rate, weight, chi_squared = solve(covariance, flux / gain, read, ramp)
-    photon_variance, read_variance = 0.0, 0.0
-    share, after = 0.0, 0.0  # share of a difference in the rate, and of the one after it
-    for j in range(ramp.rates.size - 1, -1, -1):
-        share = (ramp.v[j] * ramp.pivot[j] - ramp.ratio[j] * share) if ramp.used[j] else 0.0
-        photon_variance += share * (share * covariance.photon[j] + 2 * after * covariance.photon_next[j])
-        read_variance += share * (share * covariance.read[j] + 2 * after * covariance.read_next[j])
-        after = share
-    square = weight * weight
-    return rate, weight, chi_squared, photon_variance / (gain * square), read * read_variance / square

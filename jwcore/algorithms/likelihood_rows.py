@@ -1,4 +1,8 @@
-"""Kernel that fits all ramps of an exposure by maximum likelihood, row by row."""
+"""Kernel that fits all ramps of an exposure by maximum likelihood, row by row in blocks of columns.
+
+The fits run for a whole block at once. A quick test picks the ramps in which a jump may hide, and only those go through the
+exact search of `jwcore.algorithms.likelihood_ramp`.
+"""
 
 from typing import NamedTuple
 
@@ -6,8 +10,9 @@ import numpy as np
 
 from jwcore.algorithms._numba import inner_kernel, kernel
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, PERSISTENCE, SATURATED
-from jwcore.algorithms.likelihood_ramp import RampScratch, find_jumps, fit_rate
-from jwcore.algorithms.medians import select_median
+from jwcore.algorithms.likelihood_block import empty_block, find_suspects, rate_variances, solve_columns
+from jwcore.algorithms.likelihood_ramp import RampScratch, find_jumps
+from jwcore.algorithms.medians import median_columns, select_median
 from jwcore.algorithms.ramp_fit_rows import row_of_ramps
 
 __all__ = ["fit_rows_by_likelihood"]
@@ -21,85 +26,145 @@ class _Partial(NamedTuple):
     read: np.ndarray  # variance
 
 
+class _Loaded(NamedTuple):
+    """What a block is loaded through, (columns,) but for ``steps``."""
+
+    steps: np.ndarray  # differences (n, columns) float32, unusable ones replaced for the median
+    unusable: np.ndarray  # their number, int32
+    medians: np.ndarray  # float32
+    collected: np.ndarray  # flags of all groups, or-ed, uint8
+    value: np.ndarray  # the last resultant, DN float64
+    sound: np.ndarray  # whether it is
+    jump: np.ndarray  # whether a jump is flagged there
+
+
 _JUMP = np.uint8(JUMP_DET)
 _HARMLESS = np.uint8(0xFF & ~(JUMP_DET | PERSISTENCE))
 _PROPAGATED = np.uint8(JUMP_DET | PERSISTENCE | SATURATED)
 _BAD_PIXEL = np.uint32(DO_NOT_USE)
 _BAD_GAIN = np.uint32(DO_NOT_USE | NO_GAIN_VALUE)
+_INFINITY = np.float32(np.inf)
 _COMBINATIONS = 2  # the weights of the integrations depend on the combined rate
 
 
 @inner_kernel
-def _load_ramp(source, rules, interval, split, column, ramp, medians):
-    """
-    Fill the differences of one pixel.
-
-    ``split`` is the number of reads in the first group if its first read is known from the zero frame, else 0.
-
-    Returns
-    -------
-    used : int
-        Number of differences that count; so many values of ``medians`` are set to them.
-    collected : uint8
-        Flags of all groups, or-ed.
-    """
-    ngroups = rules.kept_flags.size
-    used = 0
-    j = -1
-    collected = np.uint8(0)
-    before, sound_before = 0.0, False
-    for group in range(ngroups):
-        value = np.float64(source.data[group, column])
-        flag = source.groupdq[group, column] & rules.kept_flags[group] | rules.added_flags[group]
-        sound = bool(flag & _HARMLESS == 0 and abs(value) < np.inf)
-        collected |= flag
-        if group == 0 and split > 0:
-            zero = np.float64(source.zeroframe[column])
-            value = (value * split - zero) / (split - 1)
-            sound = bool(sound and zero != 0 and abs(zero) < np.inf)
-            before, sound_before, j = zero, sound, 0
-        if j >= 0:
-            good = sound and sound_before and flag & _JUMP == 0
-            rate = (value - before) / interval[j] if good else 0.0
-            ramp.rates[j] = rate
-            ramp.used[j] = good
-            if good:
-                medians[used] = rate
-                used += 1
-        before, sound_before = value, sound
-        j += 1
-    return used, collected
+def _load_zero_frame(source, start, width, loaded):
+    """Begin with the first read of the first group; where it is invalid, the group is unsound, too."""
+    for column in range(width):
+        zero = np.float64(source.zeroframe[start + column])
+        loaded.value[column] = zero
+        loaded.sound[column] = zero != 0 and abs(zero) < np.inf
+        loaded.jump[column] = False
 
 
 @inner_kernel
-def _fit_row(source, rules, covariance, split, ramp, medians, integration, row, partial, rates, chi_squared):
-    """Fit the ramps of one row of one integration; return the number of ramps with a jump that was found."""
+def _load_block(source, rules, covariance, split, start, width, block, loaded):
+    """
+    Fill the differences of a block of ramps.
+
+    A flagged jump spoils the difference into its group. If the group averages several reads the jump may lie between
+    them, so that the difference out of it is spoilt, too.
+
+    ``split`` is the number of reads in the first group if its first read is known from the zero frame, else 0.
+    """
+    loaded.unusable[:] = 0
+    loaded.collected[:] = 0
+    if split > 0:
+        _load_zero_frame(source, start, width, loaded)
+    j = -1 if split > 0 else -2
+    for group in range(rules.kept_flags.size):
+        j += 1
+        data, groupdq = source.data[group, start : start + width], source.groupdq[group, start : start + width]
+        kept, added = rules.kept_flags[group], rules.added_flags[group]
+        within = j > 0 and covariance.averaged[j - 1]
+        pair = max(j, 0)
+        interval = covariance.interval[j] if j >= 0 else 1.0
+        rates, used, steps = block.rates[pair], block.used[pair], loaded.steps[pair]
+        for column in range(width):
+            flag = groupdq[column] & kept | added
+            value = np.float64(data[column])
+            sound = flag & _HARMLESS == 0 and abs(value) < np.inf
+            jump = flag & _JUMP != 0
+            if group == 0 and split > 0:
+                value = (value * split - loaded.value[column]) / (split - 1)
+                sound = sound and loaded.sound[column]
+            loaded.collected[column] |= flag
+            if j >= 0:
+                good = sound and loaded.sound[column] and not jump and not (within and loaded.jump[column])
+                rates[column] = (value - loaded.value[column]) / interval if good else 0.0
+                used[column] = 1.0 if good else 0.0
+                replacement = _INFINITY if loaded.unusable[column] & 1 == 0 else -_INFINITY
+                steps[column] = np.float32(rates[column]) if good else replacement
+                loaded.unusable[column] += not good
+            loaded.value[column], loaded.sound[column], loaded.jump[column] = value, sound, jump
+
+
+@inner_kernel
+def _guess_noise(source, start, width, block, loaded):
+    """Take the photon noise from the median differences; leave out the pixels without gain or noise."""
+    for column in range(width):
+        gain, noise = np.float64(source.gain[start + column]), np.float64(source.noise[start + column])
+        known = loaded.unusable[column] < block.used.shape[0] and gain > 0 and noise > 0
+        median = loaded.medians[column] if known else 0.0
+        flux = max(max(median, 0.0) + source.dark[start + column], 0.0)
+        block.photon[column] = flux / gain if known else 0.0
+        block.read[column] = noise * noise if known else 1.0
+        if not known:
+            block.used[:, column] = 0.0
+
+
+@inner_kernel
+def _search_column(covariance, block, column, ramp):
+    """Search one ramp of a block for jumps; return whether there are any."""
+    for j in range(covariance.interval.size):
+        ramp.rates[j] = block.rates[j, column]
+        ramp.used[j] = block.used[j, column] > 0
+    rate, jumps = find_jumps(covariance, block.photon[column], block.read[column], ramp)
+    block.rate[column] = rate
+    for j in range(covariance.interval.size):
+        block.used[j, column] = 1.0 if ramp.used[j] else 0.0
+    return jumps > 0
+
+
+@inner_kernel
+def _fit_block(source, covariance, start, width, block, loaded, suspect, ramp):
+    """Find jumps and rates of a loaded block; ``block.photon`` holds the flux on return. Count the ramps with new jumps."""
+    _guess_noise(source, start, width, block, loaded)
+    solve_columns(covariance, block, width)
+    find_suspects(covariance, block, width, suspect)
     found = 0
-    for column in range(source.gain.size):
-        used, collected = _load_ramp(source, rules, covariance.interval, split, column, ramp, medians)
-        gain, noise, dark = np.float64(source.gain[column]), np.float64(source.noise[column]), source.dark[column]
-        rate, weight, photon, read, flux = np.nan, 0.0, 0.0, 0.0, 0.0
-        if used > 0 and gain > 0 and noise > 0:
-            guess = max(max(select_median(medians, used), 0.0) + dark, 0.0)
-            rate, jumps = find_jumps(covariance, guess / gain, noise * noise, ramp)
-            flux = max(max(rate, 0.0) + dark, 0.0)
-            rate, weight, remainder, photon, read = fit_rate(covariance, flux, gain, noise * noise, ramp)
-            chi_squared[row, column] += remainder
-            collected |= _JUMP if jumps > 0 else np.uint8(0)
-            found += jumps > 0
-        lost = not weight > 0
-        dq = source.pixeldq[column] | collected & _PROPAGATED
+    for column in range(width):
+        if suspect[column] and _search_column(covariance, block, column, ramp):
+            loaded.collected[column] |= _JUMP
+            found += 1
+    for column in range(width):
+        flux = max(max(block.rate[column], 0.0) + source.dark[start + column], 0.0)
+        block.photon[column] = flux / source.gain[start + column] if block.weight[column] > 0 else 0.0
+    solve_columns(covariance, block, width)
+    return found
+
+
+@inner_kernel
+def _store_block(source, start, width, block, loaded, variances, integration, row, partial, rates, chi_squared):
+    """Store the results of a fitted block."""
+    for column in range(width):
+        x = start + column
+        gain, lost = source.gain[x], not block.weight[column] > 0
+        dq = source.pixeldq[x] | loaded.collected[column] & _PROPAGATED
         if lost:
             dq |= _BAD_PIXEL if gain > 0 else _BAD_GAIN
-        partial.rate[integration, column] = rate
-        partial.photon[integration, column] = photon
-        partial.read[integration, column] = read
-        rates.slope[integration, row, column] = rate
-        rates.err[integration, row, column] = 0.0 if lost else np.sqrt(1 / weight)
-        rates.dq[integration, row, column] = dq
-        rates.var_poisson[integration, row, column] = photon * flux
-        rates.var_rnoise[integration, row, column] = read
-    return found
+        rate = np.nan if lost else block.rate[column]
+        photon = 0.0 if lost else variances[0, column]
+        read = 0.0 if lost else variances[1, column] * block.read[column]
+        partial.rate[integration, x] = rate
+        partial.photon[integration, x] = photon / gain
+        partial.read[integration, x] = read
+        rates.slope[integration, row, x] = rate
+        rates.err[integration, row, x] = 0.0 if lost else np.sqrt(1 / block.weight[column])
+        rates.dq[integration, row, x] = dq
+        rates.var_poisson[integration, row, x] = photon * block.photon[column]
+        rates.var_rnoise[integration, row, x] = read
+        chi_squared[row, x] += 0.0 if lost else block.chi_squared[column]
 
 
 @inner_kernel
@@ -156,7 +221,9 @@ def _combine_row(source, row, partial, medians, integrations, exposure):
 
 
 @kernel
-def fit_rows_by_likelihood(first, last, ramps, rules, covariance, split, integrations, exposure, chi_squared):
+def fit_rows_by_likelihood(
+    first, last, ramps, rules, covariance, network, width, split, integrations, exposure, chi_squared
+):
     """
     Fit all ramps.
 
@@ -170,6 +237,10 @@ def fit_rows_by_likelihood(first, last, ramps, rules, covariance, split, integra
         Groups and flags.
     covariance : Covariance
         Of the differences.
+    network : ndarray
+        Comparators of `median_network` for as many samples as there are differences.
+    width : int
+        Number of columns handled together.
     split : int
         Number of reads in the first group if its first read is known from the zero frame, else 0.
     integrations, exposure : Rates
@@ -186,15 +257,38 @@ def fit_rows_by_likelihood(first, last, ramps, rules, covariance, split, integra
     n = covariance.interval.size
     scratch = np.empty((5, n))
     ramp = RampScratch(scratch[0], np.empty(n, np.bool_), scratch[1], scratch[2], scratch[3], scratch[4])
-    medians = np.empty(max(n, nints), np.float32)
+    block = empty_block(n, width)
+    marks = np.empty((3, width), np.bool_)
+    loaded = _Loaded(
+        np.empty((max(n, 1), width), np.float32), np.empty(width, np.int32), np.empty(width, np.float32),
+        np.empty(width, np.uint8), np.empty(width), marks[0], marks[1],
+    )  # fmt: skip
+    variances = np.empty((2, width))
+    medians = np.empty(nints, np.float32)
     sums = np.empty((3, nints, nx))
     partial = _Partial(sums[0], sums[1], sums[2])
     found = 0
     for row in range(first, last):
         for integration in range(nints):
             source = row_of_ramps(ramps, rules.window, integration, row)
-            found += _fit_row(
-                source, rules, covariance, split, ramp, medians, integration, row, partial, integrations, chi_squared
-            )
+            for start in range(0, nx, width):
+                columns = min(width, nx - start)
+                _load_block(source, rules, covariance, split, start, columns, block, loaded)
+                median_columns(loaded.steps, network, columns, loaded.unusable, loaded.medians)
+                found += _fit_block(source, covariance, start, columns, block, loaded, marks[2], ramp)
+                rate_variances(covariance, block, columns, variances[0], variances[1])
+                _store_block(
+                    source,
+                    start,
+                    columns,
+                    block,
+                    loaded,
+                    variances,
+                    integration,
+                    row,
+                    partial,
+                    integrations,
+                    chi_squared,
+                )
         _combine_row(row_of_ramps(ramps, rules.window, 0, row), row, partial, medians, integrations, exposure)
     return found

@@ -55,7 +55,7 @@ def tabulate_segments(
     Returns
     -------
     SegmentTable
-        With as many segments and jumps as the richest ramp can have.
+        With as many segments and jumps as the richest ramp has.
     """
     nints, _, ny, nx = ramps.data.shape
     groups = slice(*tables.rules.window)
@@ -67,7 +67,13 @@ def tabulate_segments(
     shapes |= {"pedestal": (nints, ny, nx), "crmag": (nints, max(jumps, 1), ny, nx)}
     table = SegmentTable(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
     over_rows(_tabulate_rows, ny, ramps, times, tables, integrations, since_reset, table)
-    return table
+    return SegmentTable(*(array if array.ndim == 3 else _without_empty_planes(array, table) for array in table))
+
+
+def _without_empty_planes(array: np.ndarray, table: SegmentTable) -> np.ndarray:
+    """Drop the planes of segments, or of jumps, after the last one that any ramp has."""
+    filled = np.any(array if array is table.crmag else table.weights, axis=(0, 2, 3))
+    return array[:, : max(1, int(np.max(np.flatnonzero(filled), initial=0)) + 1)]
 
 
 @inner_kernel

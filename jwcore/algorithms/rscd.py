@@ -20,13 +20,12 @@ class Shortened:
     ----------
     pixels : ndarray of bool, shape (ny, nx)
         Those for which this happened in some integration.
-    number, to_none : int
-        Pixels and integrations for which it happened, and those among them in which no group was flagged.
+    to_none : ndarray of bool, shape (ny, nx)
+        Those among them of which no group was flagged in some integration.
     """
 
     pixels: np.ndarray
-    number: int
-    to_none: int
+    to_none: np.ndarray
 
 
 def groups_to_skip(ngroups: int, wanted: int) -> int:
@@ -61,4 +60,4 @@ def flag_first_groups(groupdq: np.ndarray, skip: int) -> Shortened:
     for group in range(skip):
         groupdq[:, group] |= (counts > group) * np.uint8(DO_NOT_USE)
     shortened = counts < skip
-    return Shortened(np.any(shortened, axis=0), int(shortened.sum()), int((shortened & (counts == 0)).sum()))
+    return Shortened(np.any(shortened, axis=0), np.any(shortened & (counts == 0), axis=0))

@@ -8,6 +8,7 @@ from jwcore.builtin.detector1.group_scale import group_scale
 from jwcore.builtin.detector1.ipc import ipc
 from jwcore.builtin.detector1.jump import jump
 from jwcore.builtin.detector1.linearity import linearity
+from jwcore.builtin.detector1.picture_frame import picture_frame
 from jwcore.builtin.detector1.ramp_fit import ramp_fit
 from jwcore.builtin.detector1.refpix import refpix
 from jwcore.builtin.detector1.saturation import saturation
@@ -26,7 +27,7 @@ from jwcore.builtin.image3.tweakreg import tweakreg
 JWCAL_API = "1.0"
 STEPS = (
     *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current, jump),
-    *(clean_flicker_noise, ramp_fit, gain_scale),
+    *(picture_frame, clean_flicker_noise, ramp_fit, gain_scale),
     *(bkg_subtract, assign_wcs, flat_field, photom),
     *(assign_mtwcs, tweakreg, skymatch, outlier_detection, resample, source_catalog),
 )  # fmt: skip

@@ -17,7 +17,7 @@ def illuminate(maps: DetectorMaps, readout: Readout) -> np.ndarray:
     """Make the rate of a smooth scene that fills the range of the detector, whatever the exposure is like.
 
     Traces run along the longer side, their light falls from one end to the other, and the brightest of them saturates
-    before the end of an integration.
+    before the end of an integration. Columns that the sub-array calls unlit stay dark.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def illuminate(maps: DetectorMaps, readout: Readout) -> np.ndarray:
     ndarray, float32 [ny, nx]
         Photo-electron rate for unit response, e-/s.
     """
-    ny, nx = maps.aperture.subarray.shape
+    subarray = maps.aperture.subarray
+    ny, nx = subarray.shape
     along_x = nx >= ny
     along, across = np.meshgrid(np.linspace(0, 1, max(nx, ny)), np.arange(min(nx, ny)))
     width = max(1.2, 0.02 * min(nx, ny))
@@ -41,4 +42,6 @@ def illuminate(maps: DetectorMaps, readout: Readout) -> np.ndarray:
         scene += peak * (1.0 - 0.8 * along) * np.exp(-0.5 * ((across - centre) / width) ** 2)
     level = maps.spec.well if maps.spec.superbias else maps.spec.well - maps.spec.bias
     rate = scene * level * maps.spec.gain / readout.integration_time
-    return np.ascontiguousarray(rate if along_x else rate.T, np.float32)
+    rate = np.ascontiguousarray(rate if along_x else rate.T, np.float32)
+    rate[:, : subarray.unlit] = rate[:, nx - subarray.unlit :] = 0.0
+    return rate

@@ -108,7 +108,10 @@ class DetectorSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Subarray:
-    """A rectangle of the detector that is read out, 1-based corner, in science orientation."""
+    """A rectangle of the detector that is read out, 1-based corner, in science orientation.
+
+    ``unlit`` is the number of columns on the left and on the right that a spectrum does not reach.
+    """
 
     name: str
     xstart: int
@@ -116,6 +119,7 @@ class Subarray:
     xsize: int
     ysize: int
     noutputs: int = 1
+    unlit: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:

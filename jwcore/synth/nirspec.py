@@ -38,6 +38,8 @@ _SUBARRAYS = {
     "NRS1": _COMMON_SUBARRAYS | {"SUB512S": (1025, 965, 512, 16)},
     "NRS2": _COMMON_SUBARRAYS | {"SUB1024A": (1, 963, 1024, 32)},
 }
+_UNLIT = {"SUB512": 4, "SUB512S": 4, "SUB32": 4}
+"""Sub-arrays without reference pixels: the columns at their sides are dark and take their place."""
 _MODES = (
     Mode(
         name="fixedslit",
@@ -92,7 +94,7 @@ _MODES = (
 
 def _rectangle(name: str, corner_and_size: tuple[int, int, int, int]) -> Subarray:
     x, y, nx, ny = corner_and_size
-    return Subarray(name=name, xstart=x, ystart=y, xsize=nx, ysize=ny)
+    return Subarray(name=name, xstart=x, ystart=y, xsize=nx, ysize=ny, unlit=_UNLIT.get(name, 0))
 
 
 NIRSPEC = Instrument(

@@ -3,7 +3,7 @@ import pytest
 from astropy.stats import SigmaClip
 from photutils.background import Background2D, MedianBackground
 
-from jwcore.algorithms.background2d import SortedSigmaClip, background_map, spline_zoom
+from jwcore.algorithms.background2d import background_map, box_statistics, spline_zoom
 
 from ._sky import star_field
 
@@ -52,15 +52,38 @@ def test_a_masked_frame_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore:Input data contains invalid values")
-def test_sorted_clipping_keeps_what_astropy_keeps():
+def test_clipping_keeps_what_astropy_keeps():
     rng = np.random.default_rng(4)
-    values = rng.normal(size=(7, 500)).astype(np.float32)
+    values = rng.normal(size=(20, 175)).astype(np.float32)
     values[:, ::50] += 8
-    values[3, :400] = np.nan
-    values[5] = np.nan
-    theirs = SigmaClip(3.0)(values.copy(), axis=-1, masked=False)
-    ours = SortedSigmaClip(3.0)(values.copy(), axis=-1)
-    np.testing.assert_array_equal(np.sort(ours, axis=-1), np.sort(theirs, axis=-1))
+    mask = rng.random(values.shape) < 0.1
+    mask[:20, 25:50] = True
+    mask[0, 25] = False
+    mask[:, 75:100] = True
+    median, deviation, kept = box_statistics(values, ~mask, box=(20, 25))
+    for k in range(7):
+        box = np.where(mask, np.nan, values)[:, 25 * k : 25 * k + 25]
+        clipped = SigmaClip(3.0)(box[np.isfinite(box)], masked=False)
+        assert kept[0, k] == clipped.size
+        if clipped.size:
+            assert median[0, k] == pytest.approx(np.median(clipped), rel=1e-6)
+            assert deviation[0, k] == pytest.approx(clipped.std(), rel=1e-5, abs=1e-7)
+        else:
+            assert np.isnan([median[0, k], deviation[0, k]]).all()
+
+
+@pytest.mark.parametrize("filter_size", [(5, 5), (3, 5), (1, 1)])
+def test_boxes_that_lost_pixels_and_other_filters_equal_photutils(filter_size):
+    rng = np.random.default_rng(7)
+    image = rng.normal(5, 1, (96, 160)).astype("f4") + np.linspace(0, 8, 160, dtype="f4")
+    mask = rng.random(image.shape) < 0.02
+    mask[16:48, 30:70] = True
+    ours = background_map(image, mask, box_size=(16, 20), filter_size=filter_size)
+    theirs = Background2D(
+        image, (16, 20), mask=mask, filter_size=filter_size, sigma_clip=SigmaClip(3.0), bkg_estimator=MedianBackground()
+    )
+    np.testing.assert_allclose(ours.level, theirs.background, rtol=3e-6)
+    np.testing.assert_allclose(ours.noise_mesh, theirs.background_rms_mesh, rtol=3e-6)
 
 
 @pytest.mark.parametrize(("shape", "box"), [((3, 3), 40), ((5, 4), 20), ((2, 6), 31)])

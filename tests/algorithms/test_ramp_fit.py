@@ -280,6 +280,17 @@ def test_first_and_last_group():
         np.testing.assert_array_equal(ignored.exposure.slope, everything.exposure.slope)
 
 
+@pytest.mark.parametrize("good", [0, 1, 3])
+def test_a_single_good_group_gives_the_true_rate(good):
+    """A ramp of 10 DN/s without bias; all other groups are unusable."""
+    arrays = worked() | {"suppress_one_group": False}
+    arrays["groupdq"][:] = DO_NOT_USE
+    arrays["groupdq"][:, good] = 0
+    fit = fit_ramps(**arrays)
+    np.testing.assert_allclose(fit.exposure.slope, 10, rtol=1e-6)
+    np.testing.assert_allclose(fit.exposure.var_rnoise, 1 / (good + 1) ** 2, rtol=1e-6)
+
+
 def test_flags_of_trimmed_groups_do_not_count():
     arrays = simulate((1, 8, 3, 4), seed=6)
     arrays["pixeldq"][:] = 0

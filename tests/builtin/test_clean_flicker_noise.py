@@ -1,11 +1,24 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from jwcore import planner
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
-from jwcore.api import BadInput, Context, Cube, Detector, ExposureType, Image, SkipStep, StepFailed
-from jwcore.builtin.detector1.clean_flicker_noise import CleanFlickerNoiseParams, clean_flicker_noise
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, MSA_FAILED_OPEN, NON_SCIENCE, SATURATED
+from jwcore.api import (
+    BadInput,
+    Context,
+    Cube,
+    Detector,
+    ExposureType,
+    IFUImage,
+    Image,
+    Reference,
+    SkipStep,
+    StepFailed,
+)
+from jwcore.builtin.detector1.clean_flicker_noise import CleanFlickerNoiseParams, clean_flicker_noise, needed
 from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit
 from jwcore.synth import Effects, tiny_exposure
 from tests.truth._reduce import write_references
@@ -17,11 +30,13 @@ SHAPE = (32, 256)
 IMAGING = ExposureType("ANY_IMAGE", "ANY", "imaging", direct_image=True)
 
 
-def services(*, shape=SHAPE, exposure_type=IMAGING, **traits):
-    """A context in which ramp_fit can be called."""
+def services(*, shape=SHAPE, exposure_type=IMAGING, assign_wcs=lambda rate: rate, **traits):
+    """A context in which ramp_fit and assign_wcs can be called."""
     detector = Detector("TEST", "ANY", shape=shape, **traits)
 
     def run(stage, product, *, consume, params):
+        if stage == "assign_wcs":
+            return assign_wcs(product)
         assert (stage, consume) == ("ramp_fit", True)
         size = product.shape[-2:]
         references = reference("gain", 2, shape=size) | reference("readnoise", 5, shape=size)
@@ -270,11 +285,33 @@ def test_nan_stays_where_it_is():
     assert np.argwhere(np.isnan(exposure.data)).tolist() == [[0, 2, 5, 5]]
 
 
+def test_one_integration_has_no_median():
+    exposure, _ = noisy_ramp(1)
+    with pytest.raises(StepFailed, match="several integrations"):
+        clean(exposure, background_method="median_image")
+    with pytest.raises(StepFailed, match="several integrations"):
+        clean(Image(data=exposure.data[0, 0], meta=exposure.meta), background_method="median_image")
+
+
+def spectra(family):
+    return ExposureType("ANY_SPECTRA", "ANY", family)
+
+
+def no_slits(rate):
+    raise BadInput("no open slit")
+
+
 @pytest.mark.parametrize(
     ("params", "traits", "reason"),
     [
         ({"apply_flat_field": True}, {}, "no flat reference"),
-        ({}, {"readout": "mid-infrared", "exposure_type": ExposureType("MRS", "ANY", "ifu")}, "mid-infrared"),
+        ({}, {"readout": "mid-infrared", "exposure_type": spectra("ifu")}, "mid-infrared"),
+        ({"fit_method": "fft"}, {}, "fft is for spectra"),
+        ({"fit_method": "fft"}, {"exposure_type": spectra("wfss")}, "fft is for spectra"),
+        ({"mask_science_regions": True}, {"exposure_type": spectra("slit")}, "assign_wcs gives none"),
+        ({"mask_science_regions": True}, {"exposure_type": spectra("mos"), "assign_wcs": no_slits}, "no open slit"),
+        ({"mask_science_regions": True}, {"exposure_type": spectra("soss")}, "pastasoss"),
+        ({"mask_science_regions": True}, {"readout": "mid-infrared"}, "flat reference that fits"),
     ],
 )
 def test_what_cannot_be_done_fails_before_it_edits(params, traits, reason):
@@ -301,6 +338,155 @@ def test_missing_axes_are_an_error():
         clean(exposure)
 
 
+# ---- spectra
+class Box:
+    """A bounding box as astropy has it."""
+
+    def __init__(self, x, y):
+        self.intervals = [SimpleNamespace(lower=low, upper=high) for low, high in (x, y)]
+
+
+def mask_of(exposure, references=None, *, context, **params):
+    clean(exposure, references, context, mask_science_regions=True, save_mask=True, n_sigma=0, **params)
+    return context.saved["mask"].data != 0
+
+
+def with_wcs(wcs, **arrays):
+    def assign_wcs(rate):
+        rate.wcs = wcs
+        for name, array in arrays.items():
+            setattr(rate, name, array)
+        return rate
+
+    return assign_wcs
+
+
+@pytest.mark.parametrize("compound", [True, False])
+def test_boxes_around_slits_do_not_count(compound):
+    first, second = Box((-0.5, 99.5), (3.5, 7.5)), Box((49.5, 400.5), (19.5, 21.5))
+    box = SimpleNamespace(bounding_boxes={1: first, 2: second}) if compound else first
+    assign_wcs = with_wcs(SimpleNamespace(bounding_box=box))
+    mask = mask_of(noisy_ramp()[0], context=services(exposure_type=spectra("slit"), assign_wcs=assign_wcs))
+    expected = np.ones(SHAPE, bool)
+    expected[4:8, :100] = False
+    if compound:
+        expected[20:22, 50:] = False
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_stuck_shutters_do_not_count():
+    exposure, _ = noisy_ramp()
+    exposure.pixeldq[10, 5] = MSA_FAILED_OPEN
+    wcs = SimpleNamespace(bounding_box=None)
+    mask = mask_of(exposure, context=services(exposure_type=spectra("mos"), assign_wcs=with_wcs(wcs)))
+    assert np.argwhere(~mask).tolist() == [[10, 5]]
+
+
+def test_slices_do_not_count():
+    def wcs(x, y):
+        return x, y, np.where((x > 50) & (x < 80), 2e-6, np.nan)
+
+    context = services(exposure_type=spectra("ifu"), assign_wcs=with_wcs(wcs))
+    mask = mask_of(noisy_ramp()[0], context=context)
+    assert np.flatnonzero(~mask.all(axis=0)).tolist() == list(range(51, 80))
+    labels = np.zeros(SHAPE, np.int32)
+    labels[:, 3:5] = 7
+    rate = IFUImage(data=noisy_ramp()[0].data[0, -1], meta=noisy_ramp()[0].meta)
+    rate.wcs, rate.regions = wcs, labels
+    mask = mask_of(rate, context=services(exposure_type=spectra("ifu")))
+    assert np.flatnonzero(~mask.all(axis=0)).tolist() == [3, 4]
+
+
+def test_rows_behind_fixed_slits_do_not_count():
+    shape = (1200, 16)
+    context = services(
+        shape=shape, exposure_type=spectra("mos"), assign_wcs=with_wcs(SimpleNamespace(bounding_box=None))
+    )
+    mask = mask_of(noisy_ramp(1, 2, shape=shape)[0], context=context)
+    assert np.flatnonzero(~mask.any(axis=1)).tolist() == list(range(922, 1116))
+
+
+def test_traces_do_not_count():
+    exposure, _ = noisy_ramp(1, 2, shape=(96, 200), SUBSTRT2=1803, PWCPOS=245.8)
+    trace = np.stack([np.arange(0, 150.0), np.full(150, 60.0)], axis=1)
+    tree = {"meta": {"pwcpos_cmd": 245.8}, "traces": [{"pivot_x": 50.0, "pivot_y": 60.0, "trace": trace}]}
+    references = {"pastasoss": Reference.from_arrays("pastasoss", tree=tree)}
+    mask = mask_of(exposure, references, context=services(shape=(2048, 2048), exposure_type=spectra("soss")))
+    expected = np.ones((96, 200), bool)
+    expected[60 - 10 - 16 : 60 - 10 + 17, :150] = False
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_what_is_closed_to_the_sky_does_not_count():
+    flags = np.zeros(SHAPE, np.uint32)
+    flags[:, 9], flags[3] = NON_SCIENCE, DO_NOT_USE
+    flat = {"flat": Reference.from_arrays("flat", {"SCI": np.ones(SHAPE, "f4")}, dq=flags)}
+    mask = mask_of(noisy_ramp()[0], flat, context=services(readout="mid-infrared"))
+    np.testing.assert_array_equal(mask, flags == 0)
+    assert mask_of(noisy_ramp()[0], context=services()).all()  # light reaches all pixels of other images
+
+
+@pytest.mark.parametrize("shape", [(64, 512), (256, 32)])
+def test_fourier_series(shape):
+    rng = np.random.default_rng(3)
+    full = shape[0] < shape[1]
+    exposure, _ = noisy_ramp(1, 3, shape=shape, stripes=0)
+    spectrum = np.fft.rfftfreq(shape[0] * (shape[1] + 12))
+    spectrum[1:] **= -0.5
+    series = np.fft.irfft(spectrum * np.exp(2j * np.pi * rng.random((3, spectrum.size))), n=shape[0] * (shape[1] + 12))
+    noise = (10 * series / series.std()).reshape(3, shape[0], -1)[:, :, : shape[1]].astype("f4")
+    exposure.data[0] += noise
+    exposure.groupdq[:, 1:, :, 10:18] = JUMP_DET
+
+    def scatter():
+        return (exposure.data[0] - noise[0])[1:].std(axis=(1, 2)).mean()
+
+    before, context = scatter(), services(shape=shape if full else (2048, 2048), exposure_type=spectra("slit"))
+    clean(exposure, context=context, fit_method="fft", n_sigma=5.0)
+    assert scatter() < (0.85 if full else 0.72) * before
+
+
+# ---- time series
+def series(nints=9, *, noise=1.0):
+    """Integrations of a star that varies, on a background that does not, with lines of noise; and brightnesses."""
+    rng = np.random.default_rng(8)
+    exposure, lines = noisy_ramp(nints, 3, stripes=noise)
+    brightness = 1 + 0.05 * np.sin(np.arange(nints))
+    star = np.zeros(SHAPE, np.float32)
+    star[:, 60:200] = 200 * rng.random((32, 140))  # no line is free of it
+    exposure.data += brightness[:, None, None, None].astype("f4") * star * np.arange(1, 4)[:, None, None]
+    return exposure, lines, brightness
+
+
+def test_light_of_a_time_series_is_known():
+    exposure, noise, _ = series()
+    context = services()
+    truth = exposure.data - noise
+
+    def left(data):
+        lines = (data - truth).mean(axis=3)
+        return (lines - np.median(lines, axis=0)).std()
+
+    before = left(exposure.data)
+    clean(exposure, context=context, background_method="median_image", save_background=True, save_mask=True)
+    assert left(exposure.data) < 0.3 * before
+    assert context.counts["cleaned_images"] == 9 * 3
+    assert context.saved["mask"].data.shape == (9, *SHAPE)
+    signal = context.saved["flicker_bkg"].data
+    np.testing.assert_allclose(signal, truth, atol=0.05 * 600)
+    assert np.abs(signal - truth).mean() < 3
+
+
+def test_rates_of_a_time_series():
+    exposure, noise, _ = series()
+    rate = Cube(data=exposure.data[:, -1], meta=exposure.meta)
+    lines = (rate.data - (rate.data - noise[:, -1])).mean(axis=2)
+    truth = rate.data - noise[:, -1]
+    clean(rate, background_method="median_image")
+    left = (rate.data - truth).mean(axis=2)
+    assert (left - np.median(left, axis=0)).std() < 0.4 * lines.std()
+
+
 # ---- automatic parameters
 def test_automatic_parameters(caplog):
     caplog.set_level("INFO")
@@ -320,6 +506,34 @@ def test_automatic_parameters_need_a_known_imager(caplog):
 
 
 # ---- through a plan
+@pytest.mark.parametrize(
+    ("params", "callees", "kinds"),
+    [
+        ({}, ["ramp_fit"], []),
+        ({"mask_science_regions": True}, ["ramp_fit"], ["flat"]),
+        ({"user_mask": "mask.fits"}, [], []),
+        ({"user_mask": "mask.fits", "autoparam": True}, ["ramp_fit"], ["flat"]),
+        ({"apply_flat_field": True}, ["ramp_fit"], ["flat"]),
+    ],
+)
+def test_the_plan_holds_what_is_needed(tmp_path, params, callees, kinds):
+    exposure = tiny_exposure(size=32, ngroups=3)
+    plan = planner.plan(
+        str(exposure.write(tmp_path)), "clean_flicker_noise", references="none",
+        overrides=write_references(exposure, tmp_path), params={"clean_flicker_noise": {"skip": False} | params},
+    )  # fmt: skip
+    (planned,) = plan.nodes[0].entries
+    assert [callee.stage for callee in planned.calls] == callees
+    assert list(planned.references) == kinds
+
+
+def test_spectra_ask_for_a_wcs():
+    params = CleanFlickerNoiseParams(mask_science_regions=True)
+    assert needed(params, spectra("mos")) == {"ramp_fit", "assign_wcs"}
+    assert needed(params, spectra("soss")) == {"ramp_fit", "pastasoss"}
+    assert needed(params, None) == {"ramp_fit", "flat"}
+
+
 def test_end_to_end(tmp_path):
     effects = Effects.only("bias", "reference_pixels", "read_noise", "one_over_f")
     exposure = tiny_exposure(size=64, rate=20.0, ngroups=6, nints=2, effects=effects)

@@ -142,7 +142,7 @@ def test_rscd_keeps_groups_of_pixels_that_saturate_early():
     np.testing.assert_array_equal(exposure.pixeldq, shortened * dq.FLUX_ESTIMATED)
     assert (exposure.meta.keyword("INT1BORS"), exposure.meta.keyword("INT1UGP1")) == (5, 2)
     assert (exposure.meta.keyword("INT2BORS"), exposure.meta.keyword("INT2UGP1")) == (0, 0)
-    assert context.counts == {"shortened_ramps": 5}
+    assert context.counts == {"shortened_pixels_int1": 5, "shortened_pixels_int2p": 0}
 
 
 def test_rscd_knows_sub_arrays_by_the_names_of_the_reference():

@@ -86,6 +86,16 @@ def test_subarrays_are_slices_of_the_detector(instrument, detector, subarray, na
     np.testing.assert_array_equal(getattr(part, name), getattr(maps_of(instrument, detector, around), name)[3:])
 
 
+@pytest.mark.parametrize(("subarray", "columns"), [("SUB512", 4), ("SUB32", 4), ("SUB2048", 0)])
+def test_sides_without_reference_pixels_are_dark(subarray, columns):
+    """NIRSpec has sub-arrays that hold no reference pixels; dark columns at their sides stand in for them."""
+    rate = tiny_exposure(instrument="NIRSPEC", subarray=subarray, ngroups=2).rate
+    lit = (rate > 0).any(axis=0)
+    width = lit.size
+    sides = columns or 4  # else the reference pixels themselves
+    np.testing.assert_array_equal(np.flatnonzero(lit), np.arange(sides, width - sides))
+
+
 def test_stripes_of_nirspec_and_niriss_lie_across_the_rows():
     """The fast direction is along y: an output reads 512 rows, and offsets alternate from row to row."""
     for instrument, detector in (("NIRSPEC", "NRS1"), ("NIRISS", "NIS"), ("FGS", "GUIDER2")):

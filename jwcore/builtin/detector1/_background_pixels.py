@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jwcore.api import BadInput, Cube, Ramp, SkipStep
+from jwcore.api import BadInput, Cube, Ramp, SkipStep, StepFailed
+from jwcore.builtin.detector1._exposure import detector_start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import numpy as np
 
-    from jwcore.api import Context, Exposure
+    from jwcore.api import Context, Exposure, ExposureType, Reference
+
+SLICED, SLITS, TRACES = ("ifu",), ("slit", "mos"), ("soss",)
+"""Families of exposures by what light falls on."""
+FIXED_SLITS = slice(922, 1116)
+"""Rows of a full frame behind fixed slits, which are always open."""
+TRACE_HALF_WIDTH = 16
 
 
-def draft_rate(exposure: Exposure, context: Context, *, cube: bool) -> Exposure:
+def region_needs(exposure_type: ExposureType | None) -> set[str]:
+    """Name the reference or the stage that tells where light falls in exposures of a type."""
+    family = exposure_type.family if exposure_type else ""
+    if family in TRACES:
+        return {"pastasoss"}
+    return {"assign_wcs"} if family in SLICED + SLITS else {"flat"}
+
+
+def draft_rate(exposure: Exposure, context: Context, *, cube: bool = False) -> Exposure:
     """Give the rates of an exposure as an image, or one for each integration.
 
     A ramp is fitted, with default parameters, on its own arrays: the fit makes new ones and leaves those alone.
@@ -53,6 +70,39 @@ def usable_pixels(exposure: Exposure) -> np.ndarray:
     return usable.reshape(-1, *exposure.shape[-2:])
 
 
+def lit_pixels(rate: Exposure, references: Mapping[str, Reference], context: Context) -> np.ndarray:
+    """Find the pixels that the optics send light to, bool (ny, nx).
+
+    In spectra these are the slices, slits or traces and what shines through stuck shutters. In mid-infrared images they
+    are the pixels that are not open to the sky, where the background is another one. Other images have none.
+
+    Raises
+    ------
+    StepFailed
+        When that cannot be told.
+    """
+    import numpy as np
+
+    from jwcore.algorithms import dq
+
+    family = context.exposure_type.family
+    if family in TRACES:
+        return _near_traces(rate, references.get("pastasoss"))
+    if family in SLICED + SLITS:
+        rate = _with_wcs(rate, context)
+        lit = _in_slices(rate) if family in SLICED else _in_slits(rate)
+        if family != "slit" and rate.shape[-2:] == context.detector.shape:
+            lit[FIXED_SLITS] = True
+        flags = getattr(rate, "dq", None)
+        if flags is not None:
+            stuck = flags.reshape(-1, *lit.shape) & np.uint32(dq.MSA_FAILED_OPEN) != 0
+            lit |= np.any(stuck, axis=0)
+        return lit
+    if context.detector.readout == "mid-infrared":
+        return _closed_to_the_sky(rate, references.get("flat"))
+    return np.zeros(rate.shape[-2:], bool)
+
+
 def read_mask(path: str, exposure: Exposure) -> np.ndarray:
     """Read the pixels that a user calls background, bool (n, ny, nx) with n = 1 or the number of integrations.
 
@@ -68,6 +118,86 @@ def read_mask(path: str, exposure: Exposure) -> np.ndarray:
         found = "nothing" if mask is None else mask.shape
         raise BadInput(f"user_mask holds {found}, the images are {shape}", where=path, cure="give a mask of that shape")
     return (mask != 0).reshape(-1, *shape)
+
+
+def _with_wcs(rate: Exposure, context: Context) -> Exposure:
+    """Give an image that knows its WCS."""
+    if rate.wcs is None:
+        try:
+            rate = context.run("assign_wcs", rate)
+        except BadInput as error:
+            raise StepFailed(f"mask_science_regions: {error}") from error
+    if rate.wcs is None:
+        raise StepFailed("mask_science_regions needs a WCS of the spectra, and assign_wcs gives none")
+    return rate
+
+
+def _in_slices(rate: Exposure) -> np.ndarray:
+    """Pixels of the slices of an integral field unit."""
+    import numpy as np
+
+    labels = getattr(rate, "regions", None)
+    if labels is not None:
+        return labels > 0
+    y, x = np.mgrid[: rate.shape[-2], : rate.shape[-1]]
+    return np.isfinite(rate.wcs(x, y)[-1])
+
+
+def _in_slits(rate: Exposure) -> np.ndarray:
+    """Pixels in the boxes around the spectra of slits."""
+    import numpy as np
+
+    lit = np.zeros(rate.shape[-2:], bool)
+    for (left, right), (bottom, top) in _boxes(rate.wcs.bounding_box):
+        lit[_inside(bottom, top), _inside(left, right)] = True
+    return lit
+
+
+def _boxes(bounding_box: Any) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    """Limits in x and y of a bounding box, or of all those of a compound one."""
+    parts = getattr(bounding_box, "bounding_boxes", None)
+    if parts is None:
+        parts = {} if bounding_box is None else {"": bounding_box}
+    for box in parts.values():
+        x, y = box.intervals[0], box.intervals[1]
+        yield (float(x.lower), float(x.upper)), (float(y.lower), float(y.upper))
+
+
+def _inside(low: float, high: float) -> slice:
+    """Pixels whose centres lie between two edges."""
+    import math
+
+    return slice(max(math.ceil(low), 0), max(math.floor(high) + 1, 0))
+
+
+def _near_traces(rate: Exposure, reference: Reference | None) -> np.ndarray:
+    """Pixels near the traces of a slitless spectrum."""
+    from jwcore.algorithms.soss_trace import near_traces
+
+    position = rate.meta.instrument.pupil_position
+    if reference is None or position is None:
+        missing = "a pastasoss reference" if reference is None else "PWCPOS in the header"
+        raise StepFailed(f"mask_science_regions needs {missing}")
+    tree = reference.tree
+    return near_traces(
+        rate.shape[-2:],
+        tree["traces"],
+        angle=position - tree["meta"]["pwcpos_cmd"],
+        start=detector_start(rate),
+        half_width=TRACE_HALF_WIDTH,
+    )
+
+
+def _closed_to_the_sky(rate: Exposure, reference: Reference | None) -> np.ndarray:
+    """Pixels that the flat calls unusable, or not meant for science."""
+    import numpy as np
+
+    from jwcore.algorithms import dq
+
+    flags = None if reference is None else reference.dq()
+    if flags is None or flags.shape != rate.shape[-2:]:
+        raise StepFailed("mask_science_regions needs the flags of a flat reference that fits the exposure")
+    return flags & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE) != 0
 
 
 def _first_image(path: str) -> Any:

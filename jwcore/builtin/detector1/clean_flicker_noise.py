@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jwcore.api import BadInput, Cube, Image, Params, Ramp, SkipStep, StepFailed, param, step
-from jwcore.builtin.detector1._background_pixels import draft_rate, rates_of, read_mask, usable_pixels
+from jwcore.builtin.detector1._background_pixels import (
+    SLICED,
+    SLITS,
+    draft_rate,
+    lit_pixels,
+    rates_of,
+    read_mask,
+    region_needs,
+    usable_pixels,
+)
 from jwcore.builtin.detector1._exposure import detector_start
 
 if TYPE_CHECKING:
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
 
     from jwcore.algorithms.flicker import Kept, NoiseFit
     from jwcore.algorithms.readout import ReadoutLayout
-    from jwcore.api import Context, Exposure, Reference
+    from jwcore.api import Context, Exposure, ExposureType, Reference
 
 
 class CleanFlickerNoiseParams(Params):
@@ -23,17 +32,17 @@ class CleanFlickerNoiseParams(Params):
 
     skip: bool = param(True, "Do not run this step")
     autoparam: bool = param(False, "Choose background_method, fit_by_channel and apply_flat_field from the data")
-    fit_method: Literal["fft", "median"] = param("median", "One median per line, or Fourier series along the read-out")
-    fit_by_channel: bool = param(False, "Fit every amplifier by itself (full frames, near infrared)")
+    fit_method: Literal["fft", "median"] = param("median", "One median per line, or Fourier series (spectra)")
+    fit_by_channel: bool = param(False, "Fit every amplifier by itself, where all of them read the lines")
     background_method: Literal["median", "model", "median_image"] | None = param(
-        "median", "Background that is kept: one level, a smooth map, the median of all integrations, or none"
+        "median", "Background that is kept: one level, a smooth map, the scaled median of all integrations, or none"
     )
     background_box_size: tuple[int, int] | None = param(
         None,
         "Boxes of the smooth map (rows, columns); by default the largest up to 32 that divide the image",
         unit="pixel",
     )
-    mask_science_regions: bool = param(False, "Leave out the regions that light reaches (spectra)")
+    mask_science_regions: bool = param(False, "Leave out the pixels that the optics send light to")
     apply_flat_field: bool = param(False, "Measure on images that are divided by the flat")
     n_sigma: float = param(2.0, "Limit of pixels that count as background; 0 or less does not clip", unit="sigma")
     fit_histogram: bool = param(False, "Take that limit from a Gaussian fitted to the histogram")
@@ -44,10 +53,21 @@ class CleanFlickerNoiseParams(Params):
     save_noise: bool = param(False, "Save the noise that is subtracted (suffix flicker_noise)")
 
 
+def needed(params: CleanFlickerNoiseParams, exposure_type: ExposureType | None) -> set[str]:
+    """Name the references and stages that these parameters ask for."""
+    names = {"flat"} if params.apply_flat_field or params.autoparam else set()
+    if _needs_draft(params):
+        names.add("ramp_fit")
+    if params.mask_science_regions and not params.user_mask:
+        names |= region_needs(exposure_type)
+    return names
+
+
 @step(
     stage="clean_flicker_noise",
-    optional_references=("flat",),
-    calls=("ramp_fit",),
+    optional_references=("flat", "pastasoss"),
+    calls=("ramp_fit", "assign_wcs"),
+    wants=needed,
     products={"mask": "save_mask", "flicker_bkg": "save_background", "flicker_noise": "save_noise"},
     params=CleanFlickerNoiseParams,
     scratch=2.0,
@@ -60,20 +80,58 @@ def clean_flicker_noise(
 ) -> Ramp | Image | Cube:
     """Measure the noise of every line on its pixels without sources, and subtract it.
 
-    In ramps that is done on the differences of successive groups; the first group stays as it is.
+    In ramps that is done on the differences of successive groups; the first group stays as it is. In a time series
+    (background_method=median_image) it is done on what is left of every group when the scaled median integration is
+    subtracted.
     """
     layout = _layout(exposure, context)
-    _refuse_what_is_missing(exposure, params, context)
-    rate = None if params.user_mask and not params.autoparam else _draft(exposure, params, context)
-    if params.autoparam:
-        params = _choose(rate, layout, references, params, context)
-    flat = _flat(references, params, exposure)
-    masks = _masks(exposure, rate, flat, params)
-    fit = _noise_fit(layout, params, context)
+    _refuse(exposure, params, context)
+    plan = _plan(exposure, layout, references, params, context)
     kept = _room(exposure, params)
-    context.count(cleaned_images=_clean(exposure, masks, fit, flat, kept))
-    _save(exposure, masks, kept, params, context)
+    context.count(cleaned_images=_clean(exposure, plan, kept))
+    _save(exposure, plan.masks, kept, params, context)
     return exposure
+
+
+class _Plan(NamedTuple):
+    """What was found out before the first edit."""
+
+    fit: NoiseFit
+    """How background and noise are measured."""
+    masks: np.ndarray
+    """Pixels that hold background, bool (n, ny, nx): one mask for all integrations, or one for each."""
+    flat: np.ndarray | None
+    brightness: np.ndarray | None
+    """Of the integrations of a time series, where it is used."""
+
+    def mask(self, integration: int) -> np.ndarray:
+        """Give the pixels of an integration that hold background."""
+        return self.masks[min(integration, len(self.masks) - 1)]
+
+
+def _plan(
+    exposure: Exposure, layout: ReadoutLayout, references: Mapping[str, Reference], params: CleanFlickerNoiseParams,
+    context: Context,
+) -> _Plan:  # fmt: skip
+    """Find out what is needed from draft rates, which are not kept."""
+    import numpy as np
+
+    from jwcore.algorithms.flicker_series import light_curve
+
+    in_series = params.background_method == "median_image"
+    if in_series:
+        params = params.model_copy(update={"single_mask": False})
+    draft = draft_rate(exposure, context, cube=not params.single_mask) if _needs_draft(params) else None
+    if draft is not None and params.autoparam:
+        params = _choose(draft, layout, references, params, context)
+    flat = _flat(exposure, references, params)
+    masks = _masks(exposure, draft, flat, references, params, context)
+    brightness = light_curve(rates_of(draft), np.all(masks, axis=0)) if in_series and draft is not None else None
+    return _Plan(_noise_fit(exposure, layout, params, context), masks, flat, brightness)
+
+
+def _needs_draft(params: CleanFlickerNoiseParams) -> bool:
+    return not params.user_mask or params.autoparam or params.background_method == "median_image"
 
 
 def _layout(exposure: Exposure, context: Context) -> ReadoutLayout:
@@ -94,7 +152,7 @@ def _layout(exposure: Exposure, context: Context) -> ReadoutLayout:
         raise BadInput(f"the read-out is unknown: {error}", cure="check FASTAXIS and SLOWAXIS in the header") from error
 
 
-def _refuse_what_is_missing(exposure: Exposure, params: CleanFlickerNoiseParams, context: Context) -> None:
+def _refuse(exposure: Exposure, params: CleanFlickerNoiseParams, context: Context) -> None:
     """Give up where the correction means nothing.
 
     Raises
@@ -102,39 +160,34 @@ def _refuse_what_is_missing(exposure: Exposure, params: CleanFlickerNoiseParams,
     SkipStep, StepFailed
         With the reason.
     """
+    kind = context.exposure_type
     if isinstance(exposure, Ramp) and exposure.shape[1] < 2:
         raise SkipStep("a single group has no difference")
-    if context.detector.readout != "near-infrared" and not context.exposure_type.direct_image:
-        raise StepFailed(f"mid-infrared exposures of type {context.exposure_type.name} have no lines without sources")
-    if params.fit_method == "fft":
-        raise StepFailed("fit_method=fft is not available yet")
-    if params.background_method == "median_image":
-        raise StepFailed("background_method=median_image is not available yet")
-    if params.mask_science_regions and context.exposure_type.family != "imaging":
-        raise StepFailed("mask_science_regions is not available yet for spectra")
+    if _mid_infrared(context) and not kind.direct_image:
+        raise StepFailed(f"in mid-infrared exposures of type {kind.name} light reaches all lines")
+    if params.fit_method == "fft" and (_mid_infrared(context) or kind.family not in SLICED + SLITS):
+        raise StepFailed(f"fit_method=fft is for spectra through slits and slices, not for {kind.name or kind.family}")
+    if params.background_method == "median_image" and (len(exposure.shape) < 3 or exposure.shape[0] < 2):
+        raise StepFailed("background_method=median_image needs several integrations")
 
 
-def _draft(exposure: Exposure, params: CleanFlickerNoiseParams, context: Context) -> Exposure:
-    """Rates in which sources are found."""
-    return draft_rate(exposure, context, cube=not params.single_mask and not params.autoparam)
+def _mid_infrared(context: Context) -> bool:
+    return context.detector.readout != "near-infrared"
 
 
 def _choose(
-    rate: Any,
-    layout: ReadoutLayout,
-    references: Mapping[str, Reference],
-    params: CleanFlickerNoiseParams,
+    draft: Exposure, layout: ReadoutLayout, references: Mapping[str, Reference], params: CleanFlickerNoiseParams,
     context: Context,
-) -> CleanFlickerNoiseParams:
+) -> CleanFlickerNoiseParams:  # fmt: skip
     """Choose parameters from a draft rate."""
     from jwcore.algorithms import flicker_auto
 
-    limits = flicker_auto.LIMITS.get(rate.meta.instrument.name)
+    limits = flicker_auto.LIMITS.get(draft.meta.instrument.name)
     if limits is None or not context.exposure_type.direct_image or layout.shape != context.detector.shape:
         context.log.warning("autoparam has no effect: only full frames of some imagers are known")
         return params
     choice = flicker_auto.choose_parameters(
-        rates_of(rate)[0], layout=layout, limits=limits, channels=context.detector.amplifiers
+        rates_of(draft).mean(axis=0), layout=layout, limits=limits, channels=context.detector.amplifiers
     )
     found = {
         "background_method": choice.background, "fit_by_channel": choice.by_channel, "apply_flat_field": "flat" in references,
@@ -144,7 +197,7 @@ def _choose(
 
 
 def _flat(
-    references: Mapping[str, Reference], params: CleanFlickerNoiseParams, exposure: Exposure
+    exposure: Exposure, references: Mapping[str, Reference], params: CleanFlickerNoiseParams
 ) -> np.ndarray | None:
     """Flat without holes, if it is asked for."""
     from jwcore.algorithms.flicker import filled_flat
@@ -158,79 +211,108 @@ def _flat(
     return filled_flat(flat)
 
 
-def _masks(exposure: Exposure, rate: Any, flat: np.ndarray | None, params: CleanFlickerNoiseParams) -> np.ndarray:
+def _masks(
+    exposure: Exposure, draft: Exposure | None, flat: np.ndarray | None, references: Mapping[str, Reference],
+    params: CleanFlickerNoiseParams, context: Context,
+) -> np.ndarray:  # fmt: skip
     """Pixels that hold background, bool (n, ny, nx): one mask for all integrations, or one for each."""
     import numpy as np
 
     from jwcore.algorithms.flicker_mask import background_pixels
 
-    if params.user_mask:
-        masks = read_mask(params.user_mask, exposure)
+    if params.user_mask or draft is None:
+        masks = read_mask(str(params.user_mask), exposure)
     else:
-        images = rates_of(rate) if flat is None else rates_of(rate) / flat
+        usable = usable_pixels(draft)
+        if params.mask_science_regions:
+            usable &= ~lit_pixels(draft, references, context)
+        images = rates_of(draft) if flat is None else rates_of(draft) / flat
         masks = np.array([
-            background_pixels(image, usable, n_sigma=params.n_sigma, fit_histogram=params.fit_histogram)
-            for image, usable in zip(images, usable_pixels(rate), strict=True)
+            background_pixels(image, pixels, n_sigma=params.n_sigma, fit_histogram=params.fit_histogram)
+            for image, pixels in zip(images, usable, strict=True)
         ])  # fmt: skip
     return np.all(masks, axis=0)[None] if params.single_mask else masks
 
 
-def _noise_fit(layout: ReadoutLayout, params: CleanFlickerNoiseParams, context: Context) -> NoiseFit:
+def _noise_fit(
+    exposure: Exposure, layout: ReadoutLayout, params: CleanFlickerNoiseParams, context: Context
+) -> NoiseFit:
     """How background and noise are measured."""
     from jwcore.algorithms.flicker import NoiseFit
 
-    near_infrared = context.detector.readout == "near-infrared"
-    whole_lines = near_infrared and layout.columns == slice(0, layout.size[1])
-    if params.fit_by_channel and not whole_lines:
-        context.log.warning("fit_by_channel has no effect: lines are not read through all amplifiers")
+    detector = context.detector
+    all_outputs = layout.shape == detector.shape or exposure.meta.exposure.noutputs == detector.amplifiers
+    by_channel = not _mid_infrared(context) and all_outputs and layout.columns == slice(0, layout.size[1])
+    if params.fit_by_channel and (params.fit_method == "fft" or not by_channel):
+        context.log.warning("fit_by_channel has no effect: it is for medians of lines read through all amplifiers")
+    in_series = params.background_method == "median_image"
     return NoiseFit(
         layout=layout,
         method=params.fit_method,
-        background=params.background_method,
+        background=None if in_series else params.background_method,
         box=params.background_box_size,
         n_sigma=params.n_sigma,
-        along_x=layout.fast_is_x if near_infrared else False,
-        channels=context.detector.amplifiers if params.fit_by_channel and whole_lines else 1,
+        along_x=layout.fast_is_x and not _mid_infrared(context),
+        channels=detector.amplifiers if params.fit_by_channel and by_channel else 1,
     )
 
 
 def _room(exposure: Exposure, params: CleanFlickerNoiseParams) -> Kept:
-    """Arrays for what shall be saved."""
+    """Arrays for what shall be saved, with a leading axis for integrations."""
     import numpy as np
 
     from jwcore.algorithms.flicker import Kept
 
-    return Kept(
-        *(np.zeros_like(exposure.data) if wanted else None for wanted in (params.save_background, params.save_noise))
+    images = exposure.data[None] if isinstance(exposure, Image) else exposure.data
+    wanted = (params.save_background, params.save_noise)
+    return Kept(*(np.zeros_like(images) if save else None for save in wanted))
+
+
+def _clean(exposure: Exposure, plan: _Plan, kept: Kept) -> int:
+    """Clean the images, the differences of groups, or the groups of a time series; return their number."""
+    from jwcore.algorithms.flicker import clean_images, clean_ramp
+
+    if plan.brightness is not None:
+        return _clean_series(exposure, plan, plan.brightness, kept)
+    if not isinstance(exposure, Ramp):
+        return clean_images(rates_of(exposure), plan.mask, fit=plan.fit, flat=plan.flat, kept=kept)
+    return sum(
+        clean_ramp(
+            groups, exposure.groupdq[number], plan.mask(number), fit=plan.fit, flat=plan.flat, kept=_part(kept, number)
+        )
+        for number, groups in enumerate(exposure.data)
     )
 
 
-def _clean(exposure: Exposure, masks: np.ndarray, fit: NoiseFit, flat: np.ndarray | None, kept: Kept) -> int:
-    """Clean all images; return their number."""
-    from jwcore.algorithms.flicker import Kept, clean_images, clean_ramp
+def _clean_series(exposure: Exposure, plan: _Plan, brightness: np.ndarray, kept: Kept) -> int:
+    """Clean all groups of a time series; return their number."""
+    import numpy as np
 
-    def mask(integration: int) -> np.ndarray:
-        return masks[min(integration, len(masks) - 1)]
+    from jwcore.algorithms.flicker import clean_series
+    from jwcore.algorithms.flicker_series import known_signal, median_integration
 
-    if not isinstance(exposure, Ramp):
-        whole = Kept(*(array if array is None or array.ndim == 3 else array[None] for array in kept))
-        return clean_images(rates_of(exposure), mask, fit=fit, flat=flat, kept=whole)
-    cleaned = 0
-    for number, groups in enumerate(exposure.data):
-        own = Kept(*(None if array is None else array[number] for array in kept))
-        cleaned += clean_ramp(groups, exposure.groupdq[number], mask(number), fit=fit, flat=flat, kept=own)
-    return cleaned
+    ramps = isinstance(exposure, Ramp)
+    data = exposure.data if ramps else exposure.data[:, None]
+    flags = exposure.groupdq if ramps else (~usable_pixels(exposure)[:, None]).astype(np.uint8)
+    median, background = median_integration(data, flags), np.all(plan.masks, axis=0)
+    return sum(
+        clean_series(
+            groups, flags[number], plan.mask(number), signal=known_signal(median, background, brightness[number]),
+            fit=plan.fit, flat=plan.flat, kept=_part(kept, number if ramps else slice(number, number + 1)),
+        )
+        for number, groups in enumerate(data)
+    )  # fmt: skip
+
+
+def _part(kept: Kept, index: int | slice) -> Kept:
+    return type(kept)(*(None if array is None else array[index] for array in kept))
 
 
 def _save(exposure: Exposure, masks: np.ndarray, kept: Kept, params: CleanFlickerNoiseParams, context: Context) -> None:
     """Hand out what was asked for."""
     if params.save_mask:
-        mask = (
-            Image(data=masks[0], meta=exposure.meta.copy())
-            if len(masks) == 1
-            else Cube(data=masks, meta=exposure.meta.copy())
-        )
-        context.save("mask", mask)
+        kind, mask = (Image, masks[0]) if len(masks) == 1 else (Cube, masks)
+        context.save("mask", kind(data=mask, meta=exposure.meta.copy()))
     for name, array in (("flicker_bkg", kept.background), ("flicker_noise", kept.noise)):
         if array is not None:
-            context.save(name, type(exposure)(data=array, meta=exposure.meta.copy()))
+            context.save(name, type(exposure)(data=array.reshape(exposure.shape), meta=exposure.meta.copy()))

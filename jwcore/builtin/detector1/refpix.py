@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from jwcore.api import Params, SkipStep, UsageError, param, step
-from jwcore.builtin.detector1._exposure import detector_start, refuse_interleaved
+from jwcore.builtin.detector1._exposure import detector_start, normal_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,8 @@ def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
 
 def _refuse_what_is_missing(exposure: Ramp, params: RefPixParams, context: Context) -> None:
     subarray = exposure.meta.subarray
-    refuse_interleaved(exposure, context.detector)
+    if normal_lines(exposure, context.detector) is not None:
+        raise SkipStep("interleaved reference pixels (IRS2) are the business of the instrument's own step")
     if context.detector.readout != "near-infrared":
         raise SkipStep("not available yet for mid-infrared detectors")
     if subarray.num_superstripe or subarray.multistripe_reads1 is not None:

@@ -38,7 +38,7 @@ def jwcal_exposure_types():
             _type(name, "calibration", ("detector1",), wcs=False)
             for name in ("MIR_FLATIMAGE", "MIR_FLATIMAGE-EXT", "MIR_FLATMRS", "MIR_FLATMRS-EXT")
         ),
-        *(_type(name, "calibration", (), wcs=False) for name in ("MIR_DARKALL", "MIR_DARKIMG", "MIR_DARKMRS")),
+        *(_type(name, "calibration", ("dark",), wcs=False) for name in ("MIR_DARKALL", "MIR_DARKIMG", "MIR_DARKMRS")),
     ]
 
 
@@ -59,6 +59,11 @@ def jwcal_detectors():
 
 @api.hookimpl
 def jwcal_recipes():
-    """Recipes of stage 1 and of the imaging modes."""
+    """Recipes of stage 1, of darks, whose stage 1 ends before dark and drifts are removed, and of the imaging modes."""
     where = {"INSTRUME": NAME}
-    return [api.detector1(*STAGE1, where=where), api.image2(where=where), api.image3(where=where)]
+    return [
+        api.detector1(*STAGE1, where=where),
+        api.dark(*STAGE1[:-2], where=where),
+        api.image2(where=where),
+        api.image3(where=where),
+    ]

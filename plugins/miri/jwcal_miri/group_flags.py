@@ -75,15 +75,13 @@ def rscd(exposure: Ramp, references: Mapping[str, Reference], context: Context) 
     check_groups(exposure, FEWEST_FOR_RSCD)
     first, later = (kernels.groups_to_skip(exposure.shape[1], n) for n in _wanted(exposure, references["rscd"]))
     number_first = 1 if first_integration(exposure) == 0 else 0
-    shortened = 0
     parts = (("int1", first, slice(0, number_first)), ("int2p", later, slice(number_first, None)))
     for name, skip, members in parts:
         groupdq = exposure.groupdq[members]
         if len(groupdq):
             result = kernels.flag_first_groups(groupdq, skip)
-            shortened += result.number
             _record(exposure, name, skip, result)
-    context.count(shortened_ramps=shortened)
+            context.count(**{f"shortened_pixels_{name}": int(result.pixels.sum())})
     return exposure
 
 
@@ -117,5 +115,5 @@ def _record(exposure: Ramp, name: str, skip: int, result: Shortened) -> None:
 
     exposure.pixeldq |= result.pixels * np.uint32(dq.FLUX_ESTIMATED)
     exposure.meta.set(f"rscd.ngroups_skip_{name}", skip)
-    exposure.meta.set(f"rscd.keep_groups_saturation_{name}", result.number)
-    exposure.meta.set(f"rscd.keep_bright_firstgroup_{name}", result.to_none)
+    exposure.meta.set(f"rscd.keep_groups_saturation_{name}", int(result.pixels.sum()))
+    exposure.meta.set(f"rscd.keep_bright_firstgroup_{name}", int(result.to_none.sum()))

@@ -1,12 +1,14 @@
-"""NIRSpec for jwcal: exposure types, detectors and recipes.
+"""NIRSpec for jwcal: exposure types, detectors, recipes, and the correction of read-outs with interleaved references.
 
-The reference-pixel correction of the IRS2 read-out and the spectroscopic stages have no implementation yet.
+The spectroscopic stages have no implementation yet.
 """
 
+from jwcal_nirspec.refpix import refpix
 from jwcore import api
 
 JWCAL_API = "1.0"
 NAME = "NIRSPEC"
+STEPS = (refpix,)
 IMAGING = (
     "NRS_CONFIRM", "NRS_FOCUS", "NRS_IMAGE", "NRS_MSATA", "NRS_TACONFIRM", "NRS_TACQ", "NRS_TASLIT", "NRS_WATA", "NRS_VERIFY",
 )  # fmt: skip
