@@ -188,13 +188,8 @@ class Pass:
             elif self._rows:
                 setattr(piece, name, self._rows_of(name, array, first, last))
             else:
-                setattr(
-                    piece,
-                    name,
-                    copied(array[first:last])
-                    if array.ndim == len(whole.shape) or name == "zeroframe"
-                    else array.copy(),
-                )
+                along = array.ndim == len(whole.shape) or name == "zeroframe"
+                setattr(piece, name, copied(array[first:last]) if along else array.copy())
         self._describe(piece, first, last)
         return piece
 

@@ -32,18 +32,16 @@ def command(output_dir: str, *, seed: int) -> None:
     started = time.perf_counter()
     result = run_plan(planned, progress=progress)
     reduced = time.perf_counter() - started
-    mosaic = next(
-        path for path in result.paths() if path.name.endswith("_i2d.fits") and planned.nodes[-1].base in path.name
-    )
+    mosaic = _product(result, f"{planned.nodes[-1].base}_i2d.fits")
     catalog = Path(str(mosaic).replace("_i2d.fits", "_cat.ecsv"))
     comparison = compare_catalog(catalog, made.truth_catalog, footprint=footprint_of(mosaic))
     click.echo(f"\nrecovered against injected\n{comparison}")
     page = demo_page(
-        folder, mosaic=mosaic, raw=made.uncals[0], calibrated=_first_cal(result), comparison=comparison,
+        folder, mosaic=mosaic, raw=made.uncals[0], calibrated=_product(result, "_cal.fits"), comparison=comparison,
         seconds={"simulate": simulated, "reduce": reduced}, plan=str(planned),
     )  # fmt: skip
     click.echo(f"\nsimulated in {simulated:.1f} s, reduced in {reduced:.1f} s; look at {page}")
 
 
-def _first_cal(result: Any) -> Path:
-    return next(path for path in result.paths() if path.name.endswith("_cal.fits"))
+def _product(result: Any, ending: str) -> Path:
+    return next(path for path in result.paths() if path.name.endswith(ending))

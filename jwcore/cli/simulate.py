@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from jwcore.synth import Effects
 
 FROM_MODE = "default: the mode's"
 
@@ -46,7 +43,7 @@ def command(
         usual = find_instrument(instrument.upper(), mode).effects
         made = simulate(
             output_dir, instrument=instrument.upper(), mode=mode, n_dithers=dithers, ngroups=ngroups, nints=nints,
-            segments=segments, **chosen, seed=seed, pointing_error_mas=pointing_error, effects=_effects(usual, on, off),
+            segments=segments, **chosen, seed=seed, pointing_error_mas=pointing_error, effects=usual.switched(on=on, off=off),
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error), cure="see jwcal simulate --help") from None
@@ -59,17 +56,3 @@ def command(
 
 def _upper(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return value.upper() if isinstance(value, str) else tuple(name.upper() for name in value)
-
-
-def _effects(usual: Effects, on: tuple[str, ...], off: tuple[str, ...]) -> Effects:
-    """Switch effects on and off."""
-    from dataclasses import fields, replace
-
-    from jwcore.params import unknown_name
-
-    known = {f.name for f in fields(usual) if isinstance(getattr(usual, f.name), bool)}
-    for option, names in (("--with", on), ("--without", off)):
-        for name in names:
-            if name not in known:
-                raise unknown_name(name, name, known, where=option)
-    return replace(usual, **dict.fromkeys(on, True), **dict.fromkeys(off, False))

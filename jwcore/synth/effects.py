@@ -1,5 +1,6 @@
 """One switch per detector effect, and its strength."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 __all__ = ["Effects"]
@@ -92,6 +93,20 @@ class Effects:
         """Switch everything off, except what is given."""
         off = {field.name: False for field in fields(cls) if field.type in (bool, "bool")}
         return replace(cls(**off), **switches)  # type: ignore[arg-type]
+
+    def switched(self, *, on: Sequence[str] = (), off: Sequence[str] = ()) -> "Effects":
+        """Switch effects on and off.
+
+        Raises
+        ------
+        ValueError
+            For a name that is none; the message lists all.
+        """
+        known = sorted(field.name for field in fields(self) if isinstance(getattr(self, field.name), bool))
+        for name in (*on, *off):
+            if name not in known:
+                raise ValueError(f"no effect '{name}'; there are {', '.join(known)}")
+        return replace(self, **dict.fromkeys(on, True), **dict.fromkeys(off, False))
 
     @classmethod
     def only(cls, *names: str) -> "Effects":

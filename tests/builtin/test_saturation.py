@@ -59,6 +59,6 @@ def test_interleaved_read_outs_are_skipped():
 
 
 def test_growth_is_bounded_by_the_declared_halo():
-    assert saturation.__jwcal_step__.halo == 2 * 8
+    assert saturation.__jwcal_step__.halo_for(SaturationParams(n_pix_grow_sat=8)) == 2 * 8
     with pytest.raises(ValidationError):
         SaturationParams(n_pix_grow_sat=9)
