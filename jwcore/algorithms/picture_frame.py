@@ -1,17 +1,18 @@
 """The thermal picture frame: a pattern, bright towards the edges of a detector, whose strength drifts with temperature.
 
-With the medians c of the centre and e of the edges of an image, and c0 and e0 of the pattern P, the pattern in the image is
-``(c - e) / (c0 - e0) * (P - e0) + e``.
+With the medians c of the centre and e of the edges of an image, and c0 and e0 of the pattern P on the same pixels, the pattern
+in the image is ``(c - e) / (c0 - e0) * (P - e0) + e``.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jwcore.algorithms._numba import parallel_kernel, prange
+from jwcore.algorithms._numba import numba, parallel_kernel, prange
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 
 __all__ = ["Pattern", "prepare_pattern", "remove_from_image", "remove_from_ramp"]
@@ -32,21 +33,18 @@ class Pattern(NamedTuple):
     Attributes
     ----------
     image : ndarray of float32, shape (ny, nx)
-        Pattern minus its median at the edges, 0 where it is unknown.
-    contrast : float
-        Median of the centre minus that of the edges.
+        The pattern, NaN where it is unknown.
     centre, edges : ndarray of bool, shape (ny, nx)
-        Background pixels of the two regions.
+        Background pixels of the two regions where it is known.
     """
 
     image: Plane
-    contrast: float
     centre: NDArray[np.bool_]
     edges: NDArray[np.bool_]
 
 
 def prepare_pattern(image: Plane, background: NDArray[np.bool_]) -> Pattern:
-    """Measure a pattern.
+    """Find the pixels on which a pattern is measured.
 
     Parameters
     ----------
@@ -64,14 +62,12 @@ def prepare_pattern(image: Plane, background: NDArray[np.bool_]) -> Pattern:
     known = np.isfinite(image)
     if not (known & centre).any() or not (known & edges).any():
         raise ValueError("the pattern is unknown in its centre or at its edges")
-    level = np.median(image[known & edges])
-    contrast = float(np.median(image[known & centre]) - level)
-    if contrast == 0:
+    if np.median(image[known & centre]) == np.median(image[known & edges]):
         raise ValueError("the pattern is as bright at its edges as in its centre")
-    pattern = Pattern(np.where(known, image - level, np.float32(0)), contrast, centre & background, edges & background)
-    if not pattern.centre.any() or not pattern.edges.any():
+    known &= background
+    if not (known & centre).any() or not (known & edges).any():
         raise ValueError("no background pixel is left in the centre or at the edges")
-    return pattern
+    return Pattern(image.copy(), centre & known, edges & known)  # a copy: references are read-only
 
 
 def remove_from_ramp(
@@ -142,22 +138,33 @@ def _regions(shape: tuple[int, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool
 
 def _remove(measured: Plane, target: Plane, pattern: Pattern, correction: Plane | None) -> int:
     """Measure the pattern in one image (NaN where pixels do not count), and subtract it from another."""
-    centre, edges = (_median(measured[region]) for region in (pattern.centre, pattern.edges))
-    if not np.isfinite(centre - edges):
+    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+        regions = pattern.centre, pattern.edges
+        (c, c0), (e, e0) = threads.map(lambda region: _medians(measured, pattern.image, region), regions)
+    scale = (c - e) / (c0 - e0) if c0 != e0 else np.nan
+    if not np.isfinite(scale):
         return 0
-    scale = np.float32((centre - edges) / pattern.contrast)
-    found = pattern.image * scale
-    found += np.float32(edges)
+    found = np.empty_like(measured) if correction is None else correction
+    _scaled(pattern.image, scale, e0, e, found)
     target -= found
-    if correction is not None:
-        correction[:] = found
     return 1
 
 
-def _median(values: Plane) -> float:
-    """Median of the finite values, NaN without one."""
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else np.nan
+def _medians(image: Plane, pattern: Plane, region: NDArray[np.bool_]) -> tuple[float, float]:
+    """Medians of an image and of the pattern on the same pixels, NaN without one."""
+    region = region & np.isfinite(image)
+    if not region.any():
+        return np.nan, np.nan
+    return float(np.median(image[region])), float(np.median(pattern[region]))
+
+
+@parallel_kernel
+def _scaled(pattern, scale, floor, level, found):
+    """Scale what the pattern has above a floor and add a level; the level alone where it is unknown."""
+    for y in prange(pattern.shape[0]):
+        for x in range(pattern.shape[1]):
+            above = np.float64(pattern[y, x]) - floor
+            found[y, x] = level + scale * above if np.isfinite(above) else level
 
 
 @parallel_kernel

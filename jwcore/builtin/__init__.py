@@ -1,5 +1,6 @@
 """The shared steps, registered through the same entry point and hooks that a third party uses."""
 
+from jwcore.builtin.detector1.charge_migration import charge_migration
 from jwcore.builtin.detector1.clean_flicker_noise import clean_flicker_noise
 from jwcore.builtin.detector1.dark_current import dark_current
 from jwcore.builtin.detector1.dq_init import dq_init
@@ -8,6 +9,7 @@ from jwcore.builtin.detector1.group_scale import group_scale
 from jwcore.builtin.detector1.ipc import ipc
 from jwcore.builtin.detector1.jump import jump
 from jwcore.builtin.detector1.linearity import linearity
+from jwcore.builtin.detector1.persistence import persistence
 from jwcore.builtin.detector1.picture_frame import picture_frame
 from jwcore.builtin.detector1.ramp_fit import ramp_fit
 from jwcore.builtin.detector1.refpix import refpix
@@ -26,8 +28,8 @@ from jwcore.builtin.image3.tweakreg import tweakreg
 
 JWCAL_API = "1.0"
 STEPS = (
-    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current, jump),
-    *(picture_frame, clean_flicker_noise, ramp_fit, gain_scale),
+    *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current),
+    *(charge_migration, jump, picture_frame, clean_flicker_noise, persistence, ramp_fit, gain_scale),
     *(bkg_subtract, assign_wcs, flat_field, photom),
     *(assign_mtwcs, tweakreg, skymatch, outlier_detection, resample, source_catalog),
 )  # fmt: skip

@@ -29,11 +29,12 @@ def test_regions_of_a_whole_detector(monkeypatch):
     assert edges[4, 4]
     assert edges[2042, 2042]
     assert not edges[75:1985, 75:1985].any()
-    assert not edges[:, :4].any() and not edges[2043:].any()
+    assert not edges[:, :4].any()
+    assert not edges[2043:].any()
 
 
 def brute_force(image, pattern, centre, edges):
-    c0, e0 = np.nanmedian(pattern[12:36, 12:36]), np.nanmedian(pattern[picture_frame._regions(SHAPE)[1]])
+    c0, e0 = np.median(pattern[centre]), np.median(pattern[edges])
     c, e = np.median(image[centre]), np.median(image[edges])
     return (c - e) / (c0 - e0) * (pattern - e0) + e
 

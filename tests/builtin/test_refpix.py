@@ -75,7 +75,7 @@ def test_subarray_with_one_output():
 @pytest.mark.parametrize(
     ("exposure", "traits", "reason"),
     [
-        (ramp((1, 1, 50, 32)), {}, "IRS2"),
+        (ramp((1, 1, 50, 32), FASTAXIS=2, SLOWAXIS=1), {}, "IRS2"),
         (ramp(), {"readout": "mid-infrared"}, "mid-infrared"),
         (ramp(MSTR_RD1=1), {}, "multistripe"),
         (ramp(SSTR_NST=4), {}, "multistripe"),

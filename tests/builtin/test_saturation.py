@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from jwcore.algorithms import dq
-from jwcore.api import BadInput, SkipStep
+from jwcore.api import BadInput
 from jwcore.builtin.detector1.saturation import SaturationParams, saturation
 
 from ._ramps import context, ramp, reference
@@ -53,8 +53,8 @@ def test_reference_of_another_size_is_refused_before_the_first_edit():
     assert not exposure.groupdq.any()
 
 
-def test_interleaved_read_outs_are_skipped():
-    with pytest.raises(SkipStep, match="IRS2"):
+def test_an_image_larger_than_the_detector_is_interleaved_or_refused():
+    with pytest.raises(BadInput, match=r"50 rows .* FASTAXIS=1"):
         saturation(ramp((1, 2, 50, 32)), reference("saturation", 1, shape=(50, 32)), SaturationParams(), context())
 
 

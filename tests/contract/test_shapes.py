@@ -181,9 +181,9 @@ def test_what_is_set_for_a_stage_holds_for_all_its_labels(image, toy_plan):
 
 
 def test_switching_on_what_nobody_implements_is_a_problem(toy_plan):
-    plan = toy_plan(ramp(), "persistence", params={"persistence": {"skip": "false"}})
-    assert [problem.text for problem in plan.problems] == ["no implementation of persistence"]
-    assert not toy_plan(ramp(), "persistence").problems
+    plan = toy_plan(ramp(), "emicorr", params={"emicorr": {"skip": "false"}})
+    assert [problem.text for problem in plan.problems] == ["no implementation of emicorr"]
+    assert not toy_plan(ramp(), "emicorr").problems
 
 
 def test_recipe_parameters_are_checked(image, toy_plan):

@@ -44,12 +44,21 @@ def normal_lines(exposure: Ramp, detector: Detector) -> np.ndarray | None:
     """Give the stored rows of the pixels of the detector where reference pixels are interleaved with them; else None.
 
     Such read-outs exceed the size of the detector. References of the detector's pixels have no interleaved ones.
+
+    Raises
+    ------
+    BadInput
+        When the axes are not those of such a read-out.
     """
     if exposure.shape[-2] <= detector.shape[0]:
         return None
     from jwcore.algorithms.irs2 import Irs2Layout
 
-    return Irs2Layout(exposure.meta.subarray.fastaxis, exposure.meta.subarray.slowaxis).normal_lines
+    try:
+        return Irs2Layout(exposure.meta.subarray.fastaxis, exposure.meta.subarray.slowaxis).normal_lines
+    except (TypeError, ValueError) as error:
+        what = f"an image of {exposure.shape[-2]} rows has interleaved reference pixels, but {error}"
+        raise BadInput(what, cure="check FASTAXIS and SLOWAXIS in the header") from error
 
 
 def detector_image(reference: Reference, key: str, exposure: Exposure, lines: np.ndarray | None = None) -> np.ndarray:

@@ -36,8 +36,6 @@ def charge_migration(exposure: Ramp, params: ChargeMigrationParams, context: Con
 
     if exposure.shape[1] < FEWEST_GROUPS:
         raise SkipStep(f"{exposure.shape[1]} groups are too few to leave any out")
-    flagged = flag_charge_migration(
-        data=exposure.data, groupdq=exposure.groupdq, threshold=params.signal_threshold
-    )
+    flagged = flag_charge_migration(data=exposure.data, groupdq=exposure.groupdq, threshold=params.signal_threshold)
     context.count(flagged_pixels=flagged)
     return exposure
