@@ -9,7 +9,15 @@ from tests.parity import peer
 from tests.parity.cases import Case
 from tests.parity.harness import association
 
-PROGRAMME = Case("benchmark", "BRIGHT1", 10, dithers=4, subarray="FULL", recipes=("detector1", "image2", "image3"))
+PROGRAMME = Case(
+    name="benchmark",
+    subarray="FULL",
+    readpatt="BRIGHT1",
+    ngroups=10,
+    dithers=4,
+    sky=True,
+    recipes=("detector1", "image2", "image3"),
+)
 """Four full-frame NIRCam exposures of ten groups."""
 
 

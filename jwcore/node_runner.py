@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -86,7 +86,6 @@ class NodeRunner:
         self.digests: dict[str, list[dict[str, Any]]] = {}
         self.settings: dict[str, Any] = {}
         self._digesting: list[tuple[str, str, Future]] = []
-        self._saving: dict[str, Future] = {}
         self.piece: streaming.Pass | None = None
 
     # ---------------------------------------------------------------- the run
@@ -96,7 +95,7 @@ class NodeRunner:
         with ThreadPoolExecutor(1) as pool:
             self._open_inputs(pool)
             with tempfile.TemporaryDirectory(prefix="jwcal-ramp-") as scratch:
-                self._run_entries(scratch, pool)
+                self._run_entries(scratch)
                 self._collect_digests()
                 self._finish()
         self.outcome.state = self.state
@@ -161,12 +160,11 @@ class NodeRunner:
                     entry["sha256"] = future.result()
 
     # ---------------------------------------------------------------- entries
-    def _run_entries(self, scratch: str, pool: ThreadPoolExecutor) -> None:
+    def _run_entries(self, scratch: str) -> None:
         cap = self.plan.options.max_memory
         if cap is None or not self._in_pieces():
-            for number, entry in enumerate(self.node.entries):
+            for entry in self.node.entries:
                 self._run_entry(entry)
-                self._begin_saving(self.node.entries[number + 1 :], pool)
             return
         room = Scratch(scratch)
         streaming.to_scratch(self.streams[SCIENCE], room)
@@ -296,7 +294,9 @@ class NodeRunner:
         arguments = {
             "exposure": target, "exposures": target, "context": context,
             "members": self.members if members is None else members,
-            "references": References(planned.references, getattr(_first(target), "meta", None)),
+            "references": References(
+                planned.references, getattr(_first(target), "meta", None), shape=getattr(_first(target), "shape", ()) or None
+            ),
             "params": implementation.info.params(**planned.params),
             "state": {name: self.state.get(name) for name in planned.state},
         }  # fmt: skip
@@ -420,29 +420,11 @@ class NodeRunner:
         record = provenance.run_record(self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings)
         own = (self.settings, record)
         saves = {stream: suffix for stream, suffix in self.node.saves.items() if stream in self.streams}
-        written = self.outcome.products
-        self.outcome.products = written | {
-            stream: written.get(stream) for stream in saves
-        }  # in the order of the recipe
+        self.outcome.products |= dict.fromkeys(saves)  # in the order of the recipe, whichever is written first
         with ThreadPoolExecutor(WRITERS) as pool:
-            jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()
-                    if stream not in self._saving]  # fmt: skip
-        for job in (*self._saving.values(), *jobs):
+            jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()]
+        for job in jobs:
             job.result()
-
-    def _begin_saving(self, rest: Sequence[PlannedEntry], pool: ThreadPoolExecutor) -> None:
-        """Write what is finished in another thread, while other products are made from it."""
-        work_left = any(entry.runs for entry in rest if isinstance(entry, PlannedStep))
-        if self.plan.options.output_dir is None or not work_left:
-            return
-        for stream, suffix in self.node.saves.items():
-            product = self.streams.get(stream)
-            if not isinstance(product, models.Exposure) or stream in self._saving:
-                continue
-            if not any(_edits(stream, entry) for entry in rest):
-                self._collect_digests()
-                histories = [self._so_far()]
-                self._saving[stream] = pool.submit(self._write, stream, product.view(), suffix, histories=histories)
 
     def _save(self, stream: str, suffix: Any, own: tuple[dict[str, Any], dict[str, Any]]) -> None:
         """Write one product at the end of the run."""
@@ -525,13 +507,6 @@ def step_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float])
     references = " ".join(f"{kind}={getattr(r, 'name', 'N/A')}" for kind, r in planned.references.items())
     figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
     return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
-
-
-def _edits(stream: str, entry: PlannedEntry) -> bool:
-    """Tell whether an entry may edit a stream; a step that gives a new product leaves its input alone."""
-    if isinstance(entry, PlannedStep):
-        return entry.runs and stream in entry.on and entry.gives is None
-    return not isinstance(entry, PlannedSave)
 
 
 def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ The mean of the groups is taken off first: what is the same in all of them is no
 """
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,13 +91,16 @@ def correct_integration(groups: np.ndarray, corrected: np.ndarray, *, layout: Ir
     places = np.full(LENGTH, -1)
     places[stored] = np.arange(stored.size)
     sources = layout.lines_in_time
-    mean = _mean(groups)
-    step = numba.get_num_threads()
-    for start in range(0, len(groups), step):
-        lines = _take_lines(groups[start : start + step], mean, sources, sample_clocks(), layout.backwards)
-        noise = _noise(lines, transfer)
-        target = corrected[start : start + step]
-        _put_lines(target, lines, noise, mean, sources, places[sources], sample_clocks(), layout.backwards)
+    targets, clocks, mean = places[sources], sample_clocks(), _mean(groups)
+    at_once = min(numba.get_num_threads(), len(groups))
+    room = np.zeros((at_once, OUTPUTS, groups.shape[2], ROW_CLOCKS), np.float32)
+    for start in range(0, len(groups), at_once):
+        lines = room[: len(groups) - start]
+        _gather(lines, groups[start : start + at_once], mean, sources, clocks, layout.backwards)
+        _subtract_trends(lines)
+        for output, noise in _noise(lines, transfer):
+            target = corrected[start : start + at_once]
+            _put(target, lines, noise, output, mean, sources, targets, clocks, layout.backwards)
 
 
 def subtract_trend(line: np.ndarray) -> None:
@@ -177,20 +181,19 @@ def _cosine_weights() -> np.ndarray:
     return np.cos(np.pi * np.arange(-REACH, REACH + 1) / (2 * REACH + 2))
 
 
-def _noise(lines: np.ndarray, transfer: Transfer) -> np.ndarray:
-    """Give the noise of the four outputs, float32 (ngroups, 4, nrows, 712), from lines of all five."""
+def _noise(lines: np.ndarray, transfer: Transfer) -> Iterator[tuple[int, np.ndarray]]:
+    """Iterate over outputs and their noise, float32 (ngroups, nrows, 712); there is none in the reference output."""
     ngroups, _, nrows, _ = lines.shape
     workers = numba.get_num_threads()
     filled = fill_reference_output(lines[:, 0])
     reference_output = scipy.fft.rfft(filled.reshape(ngroups, -1), workers=workers)
-    noise = np.empty((ngroups, OUTPUTS - 1, nrows, ROW_CLOCKS), np.float32)
+    yield 0, np.zeros((ngroups, nrows, ROW_CLOCKS), np.float32)
     for k in range(OUTPUTS - 1):
         interleaved = reference_line(lines[:, k + 1]).reshape(ngroups, -1)
-        spectrum = scipy.fft.rfft(interleaved, overwrite_x=True, workers=workers)
+        spectrum = scipy.fft.rfft(interleaved, workers=workers)
         _combine(spectrum, transfer.beta[k], reference_output, transfer.alpha[k])
-        line = scipy.fft.irfft(spectrum, n=interleaved.shape[-1], overwrite_x=True, workers=workers)
-        noise[:, k] = line.reshape(ngroups, nrows, ROW_CLOCKS)
-    return noise
+        noise = scipy.fft.irfft(spectrum, n=interleaved.shape[-1], overwrite_x=True, workers=workers)
+        yield k + 1, noise.reshape(ngroups, nrows, ROW_CLOCKS)
 
 
 @parallel_kernel
@@ -214,45 +217,35 @@ def _combine(spectrum, beta, other, alpha):
             spectrum[n, k] = beta[k] * spectrum[n, k] + alpha[k] * other[n, k]
 
 
-def _take_lines(groups, mean, sources, clocks, backwards):
-    """Lay the samples of all sections, less their mean and their trend, out in time, (ngroups, 5, nx, 712)."""
-    lines = np.zeros((len(groups), OUTPUTS, groups.shape[2], ROW_CLOCKS), np.float32)
-    _gather(lines, groups, mean, sources, clocks, backwards)
-    _subtract_trends(lines)
-    return lines
-
-
 @parallel_kernel
 def _gather(lines, groups, mean, sources, clocks, backwards):
-    ngroups, nsections, nx, _ = lines.shape
+    """Lay the samples of all sections, less their mean, out in time."""
+    nsections, nx = lines.shape[1:3]
     nbands = -(-nx // BANDS)
-    for part in prange(ngroups * nsections * nbands):
+    for part in prange(len(groups) * nsections * nbands):
         g, section, band = part // (nsections * nbands), part // nbands % nsections, part % nbands
         columns = np.arange(band * BANDS, min(nx, band * BANDS + BANDS))
         for n in range(SECTION):
-            line = sources[section, n]
+            line, clock = sources[section, n], clocks[n]
             for x in columns:
                 row = nx - 1 - x if backwards else x
-                lines[g, section, row, clocks[n]] = groups[g, line, x] - mean[line, x]
+                lines[g, section, row, clock] = groups[g, line, x] - mean[line, x]
 
 
 @parallel_kernel
-def _put_lines(target, lines, noise, mean, sources, places, clocks, backwards):
-    """Put samples less their noise back to where they are stored; the reference output has no noise of its own."""
-    ngroups, nsections, nx, _ = lines.shape
+def _put(target, lines, noise, section, mean, sources, targets, clocks, backwards):
+    """Put the samples of a section, less their noise, back to where they are stored."""
+    nx = lines.shape[2]
     nbands = -(-nx // BANDS)
-    for part in prange(ngroups * nsections * nbands):
-        g, section, band = part // (nsections * nbands), part // nbands % nsections, part % nbands
+    for part in prange(len(target) * nbands):
+        g, band = part // nbands, part % nbands
         columns = np.arange(band * BANDS, min(nx, band * BANDS + BANDS))
         for n in range(SECTION):
-            place, line, clock = places[section, n], sources[section, n], clocks[n]
+            place, line, clock = targets[section, n], sources[section, n], clocks[n]
             if place >= 0:
                 for x in columns:
                     row = nx - 1 - x if backwards else x
-                    value = lines[g, section, row, clock]
-                    if section > 0:
-                        value -= noise[g, section - 1, row, clock]
-                    target[g, place, x] = value + mean[line, x]
+                    target[g, place, x] = lines[g, section, row, clock] - noise[g, row, clock] + mean[line, x]
 
 
 @parallel_kernel

@@ -279,14 +279,6 @@ class Exposure:
     def provenance(self, records: list[dict]) -> None:
         self._provenance = records
 
-    def view(self) -> Self:
-        """Return a product with metadata of its own that shares the arrays."""
-        other = copy.copy(self)
-        other.meta = self.meta.copy()
-        for name in ("_arrays", "_blocks", "_reading", "header_cards", "hdus"):
-            setattr(other, name, dict(getattr(self, name)))
-        return other
-
     def copy(self) -> Self:
         """Return an independent copy; what was not loaded stays unloaded in both."""
         return copy.deepcopy(self)

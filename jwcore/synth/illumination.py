@@ -9,11 +9,9 @@ __all__ = ["illuminate"]
 
 TRACES = ((0.22, 0.10), (0.5, 0.55), (0.8, 1.25))
 """Place across the dispersion (fraction of the image) and peak of the traces, in full wells per integration."""
-BACKGROUND = 0.01
-"""Full wells per integration."""
 
 
-def illuminate(maps: DetectorMaps, readout: Readout) -> np.ndarray:
+def illuminate(maps: DetectorMaps, readout: Readout, *, background: float) -> np.ndarray:
     """Make the rate of a smooth scene that fills the range of the detector, whatever the exposure is like.
 
     Traces run along the longer side, their light falls from one end to the other, and the brightest of them saturates
@@ -25,6 +23,8 @@ def illuminate(maps: DetectorMaps, readout: Readout) -> np.ndarray:
         Shape, gain and full well.
     readout : Readout
         Length of an integration.
+    background : float
+        Light between the traces, full wells per integration.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def illuminate(maps: DetectorMaps, readout: Readout) -> np.ndarray:
     along_x = nx >= ny
     along, across = np.meshgrid(np.linspace(0, 1, max(nx, ny)), np.arange(min(nx, ny)))
     width = max(1.2, 0.02 * min(nx, ny))
-    scene = BACKGROUND * (1.0 + 0.5 * along)
+    scene = background * (1.0 + 0.5 * along)
     for place, peak in TRACES:
         centre = place * min(nx, ny) + 0.04 * min(nx, ny) * (along - 0.5)
         scene += peak * (1.0 - 0.8 * along) * np.exp(-0.5 * ((across - centre) / width) ** 2)

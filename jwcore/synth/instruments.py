@@ -226,8 +226,8 @@ class Mode:
     """One way of observing with an instrument, and what `simulate` takes when nothing else is said.
 
     ``keywords`` are further values of the primary header. ``sky`` tells the modes that take images of a field; the
-    others get a plain illumination. ``guider`` tells the products of a guider. ``types`` lists reference types beyond those
-    of the instrument.
+    others get a plain illumination, with a ``background`` (full wells per integration) between its traces. ``guider``
+    tells the products of a guider. ``types`` lists reference types beyond those of the instrument.
     """
 
     name: str
@@ -239,6 +239,7 @@ class Mode:
     subarray: str = "FULL"
     pupil: str = ""
     sky: bool = False
+    background: float = 0.01
     tso: bool = False
     guider: bool = False
     keywords: Mapping[str, object] = field(default_factory=dict)

@@ -43,6 +43,7 @@ _UNLIT = {"SUB512": 4, "SUB512S": 4, "SUB32": 4}
 _MODES = (
     Mode(
         name="fixedslit",
+        background=0.0,
         exp_type="NRS_FIXEDSLIT",
         template="NIRSpec Fixed Slit Spectroscopy",
         detector="NRS1",
@@ -53,6 +54,7 @@ _MODES = (
     ),
     Mode(
         name="brightobject",
+        background=0.0,
         exp_type="NRS_BRIGHTOBJ",
         template="NIRSpec Bright Object Time Series",
         detector="NRS1",
@@ -64,6 +66,7 @@ _MODES = (
     ),
     Mode(
         name="ifu",
+        background=0.0,
         exp_type="NRS_IFU",
         template="NIRSpec IFU Spectroscopy",
         detector="NRS1",
@@ -73,6 +76,7 @@ _MODES = (
     ),
     Mode(
         name="mos",
+        background=0.0,
         exp_type="NRS_MSASPEC",
         template="NIRSpec MultiObject Spectroscopy",
         detector="NRS1",

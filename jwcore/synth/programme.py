@@ -154,7 +154,7 @@ class Programme:
         for observation in self.observations(offsets):
             maps = observation.maps
             rate = (
-                illuminate(maps, self.readout)
+                illuminate(maps, self.readout, background=self.instrument.mode.background)
                 if catalog is None
                 else self.scene(observation, catalog=catalog, background=background)
             )

@@ -184,7 +184,9 @@ def tiny_exposure(
     shape = observation.maps.aperture.subarray.shape
     if rate is None:
         gradient = np.linspace(5, 50, shape[0])[:, None] * np.ones(shape[1])
-        rate = gradient if square else illuminate(observation.maps, programme.readout)
+        rate = (
+            gradient if square else illuminate(observation.maps, programme.readout, background=chosen.mode.background)
+        )
     filled = np.broadcast_to(np.asarray(rate, np.float32), shape)
     raw = programme.expose_rate(observation, rate=np.ascontiguousarray(filled), trapped=trapped)
     return TinyExposure(observation=observation, raw=raw, programme=programme)

@@ -14,6 +14,7 @@ from jwcore.api import (
     ExposureType,
     IFUImage,
     Image,
+    Ramp,
     Reference,
     SkipStep,
     StepFailed,
@@ -84,6 +85,27 @@ def test_lines_of_the_fast_axis_lose_their_offsets(axes, along_x):
     assert left_over(exposure, noise) < 0.4 * before
     np.testing.assert_array_equal(exposure.data[:, 0], first)
     assert context.counts["cleaned_images"] == 2 * 3
+
+
+@pytest.mark.parametrize("kind", [Ramp, Cube, Image])
+def test_noise_is_reported_before_and_after(kind):
+    exposure, _ = noisy_ramp()
+    if kind is not Ramp:
+        exposure = kind(data=exposure.data[(0, -1) if kind is Image else np.s_[:, -1]], meta=exposure.meta)
+    context = services()
+    clean(exposure, context=context)
+    counts = context.counts
+    assert counts["row_noise_before"] == pytest.approx(np.sqrt(2) if kind is Ramp else 1, rel=0.5)
+    assert counts["row_noise_after"] < 0.5 * counts["row_noise_before"]
+    assert counts["column_noise_after"] == pytest.approx(counts["column_noise_before"], rel=0.3)
+
+
+def test_noise_that_cannot_be_measured_is_not_reported():
+    exposure, _ = noisy_ramp()
+    exposure.groupdq[0] = DO_NOT_USE
+    context = services()
+    clean(exposure, context=context)
+    assert set(context.counts) == {"cleaned_images"}
 
 
 def test_mid_infrared_columns():

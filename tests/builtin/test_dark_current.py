@@ -65,9 +65,23 @@ def test_darks_coarser_than_the_exposure_are_refused(header, reason):
     assert (exposure.data == 100).all()
 
 
+@pytest.mark.parametrize(("start", "expected"), [(1, [1, 2, 3, 3]), (2, [2, 3, 3, 3]), (9, [3, 3, 3, 3])])
+def test_the_first_integrations_have_ramps_of_their_own(start, expected):
+    levels = np.array([1, 2, 3], np.float32)[:, None, None, None]
+    flags = np.zeros((3, 1, 32, 32), np.uint32)
+    flags[0, 0, 4, 5], flags[2, 0, 4, 5] = dq.HOT, dq.UNRELIABLE_DARK
+    settling = reference("dark", SCI=np.broadcast_to(levels, (3, 5, 32, 32)).copy(), DQ=flags)
+    exposure, services = ramp((4, 5, 32, 32), value=10, INTSTART=start), context()
+    dark_current(exposure, settling, DarkCurrentParams(dark_output="yes"), services)
+    found = 10 - exposure.data[:, :, 7, 7]
+    np.testing.assert_array_equal(found, np.repeat(np.array(expected)[:, None], 5, axis=1))
+    assert exposure.pixeldq[4, 5] == dq.HOT | dq.UNRELIABLE_DARK
+    assert services.saved["dark"].data[:, 0, 0, 0].tolist() == sorted(set(expected))
+
+
 def test_darks_that_cannot_be_used():
-    with pytest.raises(SkipStep, match="4 dimensions"):
-        dark_current(ramp(), reference("dark", 1, shape=(1, 3, 32, 32)), DarkCurrentParams(), context())
+    with pytest.raises(BadInput, match="2 dimensions"):
+        dark_current(ramp(), reference("dark", 1, shape=(32, 32)), DarkCurrentParams(), context())
     with pytest.raises(BadInput, match=r"covers \(5, 5\)"):
         dark_current(ramp(), reference("dark", 1, shape=(3, 5, 5)), DarkCurrentParams(), context())
 

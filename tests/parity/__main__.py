@@ -6,11 +6,12 @@ import os
 import shutil
 import sys
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.parity import deviations, peer
-from tests.parity.cases import CASES
 from tests.parity.harness import Harness, fresh
+from tests.parity.programmes import CASES
 from tests.parity.report import Row, markdown, print_table
 
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ def main() -> int:
     """Run the chosen cases, print the table, write ``results.md`` after a full run."""
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the small cases and one full frame")
-    parser.add_argument("--case", action="append", default=[], help="a case by name; may be repeated")
+    parser.add_argument("--case", action="append", default=[], help="a case by name or pattern; may be repeated")
     parser.add_argument("--keep", action="store_true", help="leave our products of the last case in the cache folder")
     parser.add_argument("--docs", action="store_true", help="only write docs/deviations.md")
     options = parser.parse_args()
@@ -34,7 +35,8 @@ def main() -> int:
     chosen = [
         case
         for case in CASES
-        if (case.name in options.case) or (not options.case and (case.quick or not options.quick))
+        if any(fnmatch(case.name, wanted) for wanted in options.case)
+        or (not options.case and (case.quick or not options.quick))
     ]
     rows: list[Row] = []
     for case in chosen:

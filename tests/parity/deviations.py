@@ -9,8 +9,11 @@ of `tests.parity.predictions`, named in ``deviations.toml``:
     ``f(peer, ours, scene) -> dict`` of boolean arrays, True where pixels are not compared. At most ``limit`` of the pixels.
 ``extra-array``
     No function: ours has arrays that the peer does not have.
+``keyword``
+    Keywords that are not compared, in every product or, with a prediction ``f(scene) -> bool``, where that says so.
 ``not-compared``
-    No function: arrays of a combined product all of whose inputs differ as predicted; columns of catalogues (globs).
+    Arrays of a product all of whose inputs differ as predicted, or columns of catalogues (globs); with a prediction
+    ``f(scene) -> bool``, where that says so.
 ``rare``
     No function: a branch, a parameter or a keyword that the compared cases do not reach.
 """
@@ -24,7 +27,7 @@ import numpy as np
 from tests.parity import predictions
 
 HERE = Path(__file__).parent
-KINDS = ("formula", "excluded-mask", "extra-array", "not-compared", "rare")
+KINDS = ("formula", "excluded-mask", "extra-array", "keyword", "not-compared", "rare")
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ def _check(deviation: Deviation, names: set[str]) -> None:
     label = deviation.name or f"consequence of {deviation.follows}"
     if deviation.kind not in KINDS:
         raise ValueError(f"{label}: kind {deviation.kind!r} is not one of {', '.join(KINDS)}")
-    if (deviation.kind in ("formula", "excluded-mask")) != bool(deviation.prediction):
-        raise ValueError(f"{label}: formulas and masks name a prediction, other kinds do not")
+    if deviation.kind in ("formula", "excluded-mask") and not deviation.prediction:
+        raise ValueError(f"{label}: formulas and masks name a prediction")
+    if deviation.kind in ("extra-array", "rare") and deviation.prediction:
+        raise ValueError(f"{label}: has no use for a prediction")
     if deviation.prediction and not hasattr(predictions, deviation.prediction):
         raise ValueError(f"{label}: there is no prediction {deviation.prediction!r}")
     if deviation.follows and deviation.follows not in names:
@@ -104,7 +109,7 @@ def apply(
     excluded: dict[str, np.ndarray] = {}
     used: list[str] = []
     for deviation in deviations:
-        if step not in deviation.stages or mode not in deviation.modes or deviation.kind == "rare":
+        if step not in deviation.stages or mode not in deviation.modes or deviation.kind in ("rare", "keyword"):
             continue
         label = deviation.name or deviation.follows
         if deviation.kind == "extra-array":
@@ -114,6 +119,8 @@ def apply(
             used += [label] * bool(present)
             continue
         if deviation.kind == "not-compared":
+            if not _holds(deviation, scene):
+                continue
             for name in deviation.arrays:
                 ours.pop(name, None)
                 peer.pop(name, None)
@@ -130,6 +137,21 @@ def apply(
                 raise ValueError(f"{label} excludes {np.mean(mask):.2%} of {name}, more than {deviation.limit:.2%}")
             excluded[name] = excluded[name] | mask if name in excluded else mask
     return ours, peer, excluded, used
+
+
+def _holds(deviation: Deviation, scene: predictions.Scene) -> bool:
+    """Whether a deviation that changes no values is there in a scene."""
+    return not deviation.prediction or getattr(predictions, deviation.prediction)(scene)
+
+
+def uncompared_keywords(
+    deviations: list[Deviation], step: str, mode: str, *, scene: predictions.Scene
+) -> tuple[list[str], list[str]]:
+    """Return the keywords of a product that are not compared, and the names of the deviations that say so."""
+    chosen = [
+        d for d in deviations if d.kind == "keyword" and step in d.stages and mode in d.modes and _holds(d, scene)
+    ]
+    return [name for d in chosen for name in d.arrays], [d.name or d.follows for d in chosen]
 
 
 def uncompared_columns(deviations: list[Deviation], step: str, mode: str) -> tuple[list[str], list[str]]:

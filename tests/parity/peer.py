@@ -8,13 +8,17 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+
+from tests.parity.cases import NEAR_INFRARED
 
 VERSION = "3.0.0"
 REPOSITORY = Path(__file__).parents[2]
 CACHE_LIMIT = 12e9
 """Bytes that simulations and products of the peer may take up in the user's cache folder."""
+STEPS = (*NEAR_INFRARED, "jump", "ramp_fit")
 RUNNER = Path(__file__).with_name("peer_runner.py")
 
 
@@ -64,18 +68,27 @@ def digest(paths: Sequence[Path]) -> str:
     return total.hexdigest()
 
 
-def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, str], again: bool = False) -> Path:
+def run_peer(
+    recipe: str,
+    inputs: Sequence[Path],
+    *,
+    environment: Mapping[str, str],
+    steps: Mapping[str, Mapping[str, Any]] | None = None,
+    again: bool = False,
+) -> Path:
     """Run the peer's steps on an input and return the folder with the product of every step.
 
     Parameters
     ----------
     recipe : str
-        ``detector1``, ``exposure`` (detector1 and image2), ``products`` (the same, keeping rate and cal alone), ``image2`` or
-        ``image3``.
+        ``detector1``, ``exposure`` (detector1 and image2), ``products`` (the same, keeping rate and cal alone), ``guider``,
+        ``image2`` or ``image3``.
     inputs : sequence of pathlib.Path
         One exposure, or the members of a mosaic.
     environment : mapping
         The CRDS variables.
+    steps : mapping, optional
+        Steps of a raw exposure -> parameters; those of a near-infrared detector by default.
     again : bool
         Run even when the products are there, to measure times.
 
@@ -85,10 +98,11 @@ def run_peer(recipe: str, inputs: Sequence[Path], *, environment: Mapping[str, s
         With the end of its log.
     """
     references = sorted(path for path in Path(environment["CRDS_PATH"]).rglob("*") if path.is_file())
-    settings = f"{recipe} {VERSION} {digest([RUNNER])} {digest(inputs)} {digest(references)}"
+    chosen = json.dumps({step: {} for step in STEPS} if steps is None else dict(steps))
+    settings = f"{recipe} {chosen} {VERSION} {digest([RUNNER])} {digest(inputs)} {digest(references)}"
     folder = cache_folder() / hashlib.sha256(settings.encode()).hexdigest()[:24]
     if again or not (folder / "peer.json").is_file():
-        _run(recipe, inputs, folder, environment)
+        _run(recipe, inputs, folder, environment, steps=chosen)
     (folder / "peer.json").touch()  # the last use, for `prune`
     return folder
 
@@ -102,11 +116,13 @@ def validate(paths: Sequence[Path], *, environment: Mapping[str, str]) -> dict[s
     return faults
 
 
-def _run(recipe: str, inputs: Sequence[Path], folder: Path, environment: Mapping[str, str]) -> None:
+def _run(
+    recipe: str, inputs: Sequence[Path], folder: Path, environment: Mapping[str, str], *, steps: str = "{}"
+) -> None:
     """Run the peer in a scratch folder that gets its name only when all went well."""
     scratch = folder.with_name(f"{folder.name}.{os.getpid()}")
     scratch.mkdir(parents=True)
-    command = [str(peer_environment() / "bin/python"), str(RUNNER), recipe, str(scratch), *map(str, inputs)]
+    command = [str(peer_environment() / "bin/python"), str(RUNNER), recipe, str(scratch), steps, *map(str, inputs)]
     try:
         with (scratch / "peer.log").open("w") as log:
             code = subprocess.run(

@@ -3,10 +3,11 @@
 This file is executed by the interpreter of the peer's own environment, with the input, the CRDS variables and the output
 folder prepared by `tests.parity.peer`. It imports nothing of this project.
 
-usage: peer_runner.py exposure OUTPUT UNCAL | peer_runner.py detector1 OUTPUT UNCAL
-       peer_runner.py products OUTPUT UNCAL    (as exposure, without the intermediate products)
-       peer_runner.py image2 OUTPUT RATE    | peer_runner.py image3 OUTPUT CAL...
-       peer_runner.py validate OUTPUT PRODUCT...
+usage: peer_runner.py RECIPE OUTPUT STEPS INPUT...
+
+RECIPE is ``detector1`` or ``guider`` (one raw exposure), ``exposure`` (detector1 and image2) or ``products`` (the same, without
+the intermediate products), ``image2`` (one rate), ``image3`` (cals) or ``validate`` (any products). STEPS are the steps of the
+raw exposure with their parameters, JSON.
 """
 
 import json
@@ -20,17 +21,29 @@ from jwst import datamodels, step
 from jwst.datamodels import ModelLibrary
 from stdatamodels.exceptions import ValidationWarning
 
-DETECTOR1 = (
-    ("group_scale", step.GroupScaleStep),
-    ("dq_init", step.DQInitStep),
-    ("saturation", step.SaturationStep),
-    ("ipc", step.IPCStep),
-    ("superbias", step.SuperBiasStep),
-    ("refpix", step.RefPixStep),
-    ("linearity", step.LinearityStep),
-    ("dark_current", step.DarkCurrentStep),
-    ("jump", step.JumpStep),
-)
+RAW = {
+    "group_scale": step.GroupScaleStep,
+    "dq_init": step.DQInitStep,
+    "emicorr": step.EmiCorrStep,
+    "saturation": step.SaturationStep,
+    "ipc": step.IPCStep,
+    "superbias": step.SuperBiasStep,
+    "refpix": step.RefPixStep,
+    "firstframe": step.FirstFrameStep,
+    "lastframe": step.LastFrameStep,
+    "reset": step.ResetStep,
+    "linearity": step.LinearityStep,
+    "rscd": step.RscdStep,
+    "dark_current": step.DarkCurrentStep,
+    "charge_migration": step.ChargeMigrationStep,
+    "jump": step.JumpStep,
+    "picture_frame": step.PictureFrameStep,
+    "clean_flicker_noise": step.CleanFlickerNoiseStep,
+    "persistence": step.PersistenceStep,
+    "ramp_fit": step.RampFitStep,
+    "guider_cds": step.GuiderCdsStep,
+    "flat_field": step.FlatFieldStep,
+}
 IMAGE2 = (
     ("assign_wcs", step.AssignWcsStep),
     ("flat_field", step.FlatFieldStep),
@@ -51,9 +64,9 @@ class Recorder:
         self.keep_steps = keep_steps
         self.steps = {}
 
-    def run(self, name, step_class, product):
+    def run(self, name, step_class, product, **parameters):
         start = time.perf_counter()
-        result = step_class.call(product)
+        result = step_class.call(product, **parameters)
         self.steps[name] = {"seconds": time.perf_counter() - start}
         return result
 
@@ -77,18 +90,27 @@ class Recorder:
                 library.shelve(model, modify=False)
 
 
-def detector1(record, path):
+def detector1(record, path, steps):
     model = datamodels.RampModel(path)
-    for name, step_class in DETECTOR1:
-        model = record.run(name, step_class, model)
-        record.save(name, model)
-    products = record.run("ramp_fit", step.RampFitStep, model)
-    for suffix, product in zip(("", "ints"), products, strict=True):
+    for name, parameters in steps.items():
+        model = record.run(name, RAW[name], model, **parameters)
+        if name != "ramp_fit":
+            record.save(name, model)
+    results = []
+    for suffix, product in zip(("", "ints"), model, strict=True):
+        if product is None:  # nothing could be fitted
+            continue
         record.save(f"ramp_fit{suffix}", product)
-        scaled = record.run(f"gain_scale{suffix}", step.GainScaleStep, product)
-        record.save(f"gain_scale{suffix}", scaled)
-        products = (scaled, *products[1:]) if not suffix else products
-    return products[0]
+        results.append(record.run(f"gain_scale{suffix}", step.GainScaleStep, product))
+        record.save(f"gain_scale{suffix}", results[-1])
+    return results[0] if results else None
+
+
+def guider(record, path, steps):
+    model = datamodels.GuiderRawModel(path)
+    for name, parameters in steps.items():
+        model = record.run(name, RAW[name], model, **parameters)
+        record.save(name, model)
 
 
 def image2(record, model):
@@ -132,12 +154,15 @@ def validate(output, paths):
 
 
 def main():
-    recipe, output, *paths = sys.argv[1:]
+    recipe, output, steps, *paths = sys.argv[1:]
+    steps = json.loads(steps)
     record = Recorder(Path(output), keep_steps=recipe != "products")
     if recipe in ("exposure", "products", "detector1"):
-        rate = detector1(record, paths[0])
+        rate = detector1(record, paths[0], steps)
         if recipe != "detector1":
             image2(record, rate)
+    elif recipe == "guider":
+        guider(record, paths[0], steps)
     elif recipe == "image2":
         image2(record, datamodels.open(paths[0]))
     elif recipe == "validate":

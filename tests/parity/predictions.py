@@ -1,10 +1,13 @@
 """How declared deviations change the peer's arrays. Each function is named by an entry of ``deviations.toml``."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from scipy import ndimage
 
 from jwcore import models
@@ -25,10 +28,13 @@ class Scene:
         The raw exposure.
     peer : pathlib.Path
         Folder with the peer's product of every step.
+    steps : mapping
+        Steps of the raw exposure -> parameters.
     """
 
     uncal: Path
     peer: Path
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
 
     def reference(self, kind: str) -> Reference:
         """Return a reference, cut to the exposure."""
@@ -37,15 +43,26 @@ class Scene:
         return References(outcomes, meta)[kind]
 
     @property
+    def drops_frames(self) -> bool:
+        """Whether the read pattern drops frames between groups."""
+        return models.read_meta(self.uncal).exposure.groupgap > 0
+
+    @property
     def noise(self) -> float:
         """Typical noise of one read, DN."""
         array = self.reference("readnoise").array()
         assert array is not None
         return float(np.nanmedian(array)) / np.sqrt(2)
 
+    @property
+    def fitted_flags(self) -> np.ndarray:
+        """Group flags of the ramps that are fitted."""
+        *_, last = (step for step in self.steps if step != "ramp_fit")
+        return read_arrays(self.peer / f"{last}.fits")["GROUPDQ"]
+
     def intervals(self, *, each: bool) -> np.ndarray:
         """Return the time (s) between the groups that a fit uses, of each integration or of all together."""
-        flags = read_arrays(self.peer / "jump.fits")["GROUPDQ"]
+        flags = self.fitted_flags
         good = flags & (dq.DO_NOT_USE | dq.SATURATED) == 0
         used = good[:, 1:] & good[:, :-1] & (flags[:, 1:] & dq.JUMP_DET == 0)
         time = used.sum(axis=1) * models.read_meta(self.uncal).exposure.group_time
@@ -57,6 +74,8 @@ Arrays = dict[str, np.ndarray]
 
 def counted_frames(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Group flags of the peer, but with the frames that GROUPGAP drops counted in the test of partly saturated averages."""
+    if not scene.drops_frames:
+        return {}
     with_gap, without = _saturation_flags(scene)
     changed = with_gap ^ without
     return {"GROUPDQ": (peer["GROUPDQ"] & ~changed) | (with_gap & changed)}
@@ -64,6 +83,8 @@ def counted_frames(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
 
 def pixels_of_counted_frames(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Pixels in which a group is used by one pipeline alone because of `counted_frames`, with their neighbours."""
+    if not scene.drops_frames:
+        return {}
     with_gap, without = _saturation_flags(scene)
     pixels = ndimage.binary_dilation((with_gap != without).any(axis=(0, 1)), np.ones((3, 3)))
     if peer["SCI"].shape[-2:] != pixels.shape:
@@ -102,6 +123,42 @@ def _saturation_flags(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     return results[0], results[1]
 
 
+def no_jump_search(scene: Scene) -> bool:
+    """Whether the peer found too few groups to search for jumps."""
+    product = scene.peer / "jump.fits"
+    return product.is_file() and fits.getheader(product).get("PRIMECRS", 0) < 0
+
+
+def folded_waves(scene: Scene) -> bool:
+    """Whether interference is removed by folding the data with its periods."""
+    return scene.steps.get("emicorr", {}).get("algorithm") == "sequential"
+
+
+def nothing_to_correct(scene: Scene) -> bool:
+    """Whether the peer's correction by reference pixels changed nothing."""
+    before, after = scene.peer / "superbias.fits", scene.peer / "refpix.fits"
+    if not before.is_file():
+        return False
+    arrays = [read_arrays(path)["SCI"] for path in (before, after)]
+    return arrays[0].shape == arrays[1].shape and np.array_equal(*arrays)
+
+
+def jump_skipped(scene: Scene) -> bool:
+    """Whether there are too few groups for any step that compares them."""
+    return models.read_meta(scene.uncal).exposure.ngroups <= 2
+
+
+def undiluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Photon variances of the peer with integrations without a usable group left out of the mean count rate."""
+    usable = (scene.fitted_flags & (dq.DO_NOT_USE | dq.SATURATED) == 0).any(axis=1).sum(axis=0)
+    factor = np.where(usable > 0, len(scene.fitted_flags) / np.maximum(usable, 1), 1.0)
+    if np.all(factor == 1):
+        return {}
+    poisson = (peer["VAR_POISSON"] * factor).astype("f4")
+    error = np.sqrt(np.square(peer["ERR"], dtype="f8") + poisson - peer["VAR_POISSON"])
+    return {"VAR_POISSON": poisson, "ERR": error.astype("f4")}
+
+
 def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Variances of the peer with the photon noise of the average dark current added.
 
@@ -121,6 +178,40 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     poisson = peer["VAR_POISSON"] + added
     error = np.sqrt(np.square(peer["ERR"]) + added)
     return {"VAR_POISSON": poisson.astype("f4"), "ERR": error.astype("f4")}
+
+
+def guiding_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Errors of guiding data with the photon variance D / (g t^2) in place of D / (g t)."""
+    seconds = models.read_meta(scene.uncal).exposure.group_time
+    photons = np.maximum(peer["SCI"], 0) / scene.reference("gain").array()
+    return {"ERR": np.sqrt(np.square(peer["ERR"]) + photons * (1 / seconds - 1)).astype("f4")}
+
+
+def guiding_flat(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Errors of guiding data divided by the flat, with the error of the flat itself."""
+    if not _guides(scene):
+        return {}
+    return _divided(peer, read_arrays(scene.peer / "guider_cds.fits")["ERR"], scene)
+
+
+def guiding_noise_and_flat(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Errors of `guiding_noise`, divided by the flat."""
+    if not _guides(scene):
+        return {}
+    return _divided(peer, guiding_noise(read_arrays(scene.peer / "guider_cds.fits"), ours, scene)["ERR"], scene)
+
+
+def _guides(scene: Scene) -> bool:
+    """Tell guiding data, which share their flat_field with images."""
+    return (scene.peer / "guider_cds.fits").exists()
+
+
+def _divided(peer: Arrays, error: np.ndarray, scene: Scene) -> Arrays:
+    reference = scene.reference("flat")
+    flat, flags = reference.array("SCI"), reference.dq()
+    usable = np.isfinite(flat) & (flat != 0) & (flags & (dq.NO_FLAT_FIELD | dq.DO_NOT_USE) == 0)
+    factor, relative = np.where(usable, flat, 1), np.where(usable, reference.array("ERR") / flat, 0)
+    return {"ERR": np.hypot(error / factor, peer["SCI"] * relative).astype("f4")}
 
 
 def invalid_left_out(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:

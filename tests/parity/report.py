@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import groupby
 
 from rich.console import Console
 from rich.markup import escape
@@ -69,22 +70,45 @@ def print_table(rows: Iterable[Row]) -> None:
     Console(width=200).print(table)
 
 
+def condensed(rows: Iterable[Row]) -> list[tuple[str, ...]]:
+    """Return the cells of all rows; the arrays of a product that agree share one line, with the worst of their figures."""
+    lines: list[tuple[str, ...]] = []
+    for _, group in groupby(rows, key=lambda row: (row.case, row.mode, row.result.step)):
+        arrays = list(group)
+        agreeing = [row for row in arrays if row.passed and not row.result.note]
+        if agreeing:
+            lines.append(_together(agreeing))
+        lines += [row.cells() for row in arrays if row not in agreeing]
+    return lines
+
+
+def _together(rows: list[Row]) -> tuple[str, ...]:
+    """Return the cells of several arrays of one product."""
+    names = ", ".join(row.result.array for row in rows)
+    rules = "; ".join(dict.fromkeys(row.result.tolerance for row in rows))
+    worst, outside = (max(getattr(row.result, name) for row in rows) for name in ("worst", "outside"))
+    flags = "; ".join(f"{row.result.array}: {row.cells()[7]}" for row in rows if row.result.flags)
+    remarks = "; ".join(dict.fromkeys(name for row in rows for name in row.deviations))
+    first = rows[0].cells()
+    return (*first[:3], names, rules, f"{worst:.3g}", f"{outside:.2g}", flags, f"ok {remarks}".strip())
+
+
 def markdown(rows: Iterable[Row], *, peer: str) -> str:
     """Return ``results.md``."""
     rows = list(rows)
     lines = [
         "# Parity with the official pipeline",
         "",
-        f"`jwst` {peer} against jwcal {version('jwcal')} on simulated NIRCam exposures; Python {platform.python_version()},",
+        f"`jwst` {peer} against jwcal {version('jwcal')} on simulated exposures; Python {platform.python_version()},",
         f"numpy {version('numpy')}, {platform.machine()}. Every step is compared twice: on the peer's previous product, and",
         "in our own chain. *Worst* is in units of the tolerance (for flags: the part of the pixels with a flag that only one",
         "side has). *Outside* is the part of the pixels outside the tolerance, 0.001 is allowed. Declared deviations",
-        "(`docs/deviations.md`) are applied first and named in the last column.",
+        "(`docs/deviations.md`) are applied first and named in the last column. Arrays of a product that agree share a line.",
         "",
         f"{sum(row.passed for row in rows)} of {len(rows)} arrays agree.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
     ]
-    lines += ["| " + " | ".join(cell.replace("|", "/") for cell in row.cells()) + " |" for row in rows]
+    lines += ["| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |" for cells in condensed(rows)]
     return "\n".join(lines) + "\n"

@@ -1,11 +1,15 @@
 import os
+from itertools import product as product_of
 
 import numpy as np
 import pytest
 
 from jwcore.algorithms import dq
-from tests.parity import deviations, peer, predictions
+from tests.parity import deviations, ours, peer, predictions
+from tests.parity.cases import Case
 from tests.parity.compare import Comparison, compare
+from tests.parity.harness import Harness
+from tests.parity.programmes import CASES, GROUPS, INTEGRATIONS
 from tests.parity.report import Row, markdown
 
 
@@ -129,6 +133,56 @@ def test_deviations_are_applied_before_the_comparison(product, monkeypatch):
         )
 
 
+def test_keywords_and_arrays_may_differ_where_a_deviation_says_so(product, monkeypatch):
+    monkeypatch.setattr(predictions, "dim", lambda scene: scene == "dim", raising=False)
+    chosen = [
+        declared(kind="keyword", arrays=("KEY", "SCI:OTHER"), prediction="dim"),
+        declared(kind="keyword", arrays=("MORE",), name="always"),
+        declared(kind="not-compared", prediction="dim", name="n"),
+    ]
+    assert deviations.uncompared_keywords(chosen, "x", "step", scene="dim") == (
+        ["KEY", "SCI:OTHER", "MORE"],
+        ["d", "always"],
+    )
+    assert deviations.uncompared_keywords(chosen, "x", "step", scene="bright") == (["MORE"], ["always"])
+    for scene, left in (("dim", False), ("bright", True)):
+        a, b, _, used = deviations.apply(chosen, "x", "step", ours=product, peer=product, scene=scene)
+        assert ("SCI" in a) == ("SCI" in b) == left
+        assert used == ["n"] * (not left)
+
+
+def test_every_number_of_groups_meets_every_number_of_integrations():
+    small = {(case.nints, case.ngroups) for case in CASES if case.ngroups in GROUPS and case.nints in INTEGRATIONS}
+    assert small == set(product_of(INTEGRATIONS, GROUPS))
+    assert len({case.name for case in CASES}) == len(CASES)
+    assert {case.instrument for case in CASES if case.quick} == {case.instrument for case in CASES}
+    assert {case.instrument for case in CASES if case.full_frame} == {case.instrument for case in CASES}
+
+
+def test_steps_that_are_off_run_where_a_case_asks_for_them():
+    plain = Case(name="a", ngroups=5, instrument="MIRI")
+    assert "emicorr" not in plain.steps
+    assert list(plain.steps)[:3] == ["group_scale", "dq_init", "saturation"]
+    assert plain.full_frame
+    wanted = Case(name="a", ngroups=5, instrument="MIRI", options={"emicorr": {"nbins": 20}, "jump": {"x": 1}})
+    assert wanted.steps["emicorr"] == {"skip": False, "nbins": 20}
+    assert wanted.steps["jump"] == {"x": 1}
+    assert (plain.rtol("ipc"), wanted.rtol("ipc"), wanted.rtol("i2d")) == (1e-6, 1e-5, 1e-4)
+    assert list(Case(name="a", ngroups=2, recipes=("guider",)).ramp_steps) == ["dq_init", "guider_cds", "flat_field"]
+
+
+def test_a_step_that_is_not_there_yet_is_told(tmp_path):
+    harness = Harness(Case(name="a", ngroups=5), tmp_path, [])
+
+    def work():
+        raise ours.StepMissing("persistence is not implemented for this exposure")
+
+    harness.attempt("step", "persistence", work)
+    assert harness.missing == ["persistence"]
+    assert not harness.rows[0].passed
+    assert "DIFFERS persistence is not implemented" in harness.rows[0].cells()[-1]
+
+
 def test_the_declared_deviations_are_complete():
     """The file is valid, every deviation says why and how much, and the truth tests that it names exist."""
     entries = deviations.load()
@@ -149,6 +203,19 @@ def test_the_table():
     text = markdown([row], peer="3.0.0")
     assert "| case | jump | peer | DQ | each bit | 0.5 | 0.1 | HOT 1/2/9 | DIFFERS known |" in text
     assert "0 of 1 arrays agree" in text
+
+
+def test_agreeing_arrays_share_a_line():
+    rows = [
+        Row("case", "step", Comparison("jump", "SCI", "1e-6", 0.2, 0.0, True)),
+        Row("case", "step", Comparison("jump", "ERR", "1e-6", 0.5, 0.0, True), ("known",)),
+        Row("case", "step", Comparison("jump", "DQ", "each bit", 0.5, 0.1, False, {"HOT": (1, 2, 9)})),
+        Row("case", "chain", Comparison("jump", "SCI", "1e-6", 0.1, 0.0, True, note="seen")),
+    ]
+    lines = markdown(rows, peer="3.0.0").splitlines()[-3:]
+    assert lines[0] == "| case | jump | peer | SCI, ERR | 1e-6 | 0.5 | 0 |  | ok known |"
+    assert "DIFFERS" in lines[1]
+    assert lines[2].endswith("ok seen |")
 
 
 def test_the_cache_keeps_what_was_used_last(tmp_path, monkeypatch):

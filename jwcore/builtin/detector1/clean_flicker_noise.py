@@ -16,6 +16,7 @@ from jwcore.builtin.detector1._background_pixels import (
     usable_pixels,
 )
 from jwcore.builtin.detector1._exposure import detector_start
+from jwcore.builtin.detector1._noise_report import count_noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,9 @@ def clean_flicker_noise(
     _refuse(exposure, params, context)
     plan = _plan(exposure, layout, references, params, context)
     kept = _room(exposure, params)
+    count_noise(exposure, context, when="before")
     context.count(cleaned_images=_clean(exposure, plan, kept))
+    count_noise(exposure, context, when="after")
     _save(exposure, plan.masks, kept, params, context)
     return exposure
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 WHERE = {"INSTRUME": "NIRSPEC", "READPATT": ("NRSIRS2", "NRSIRS2RAPID")}
 OUTPUTS = 4
-LINE = 712 * 2048
-"""Samples of a frame on the time line of an output, gaps included."""
 _OTHER = "No effect (other read-outs)"
 
 
@@ -53,7 +51,7 @@ def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixPa
 
     if exposure.shape[-2] != LENGTH:
         raise SkipStep(f"images of {exposure.shape[-2]} rows hold no interleaved reference pixels")
-    transfer = _transfer(references["refpix"])
+    transfer = _transfer(references["refpix"], exposure.shape[-1])
     layout = Irs2Layout(exposure.meta.subarray.fastaxis, exposure.meta.subarray.slowaxis)
     bad = _bad_lines(exposure, references["refpix"], layout, params)
     if params.irs2_mean_subtraction:
@@ -68,22 +66,23 @@ def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixPa
     return exposure
 
 
-def _transfer(reference: Reference) -> Transfer:
-    """Read the transfer functions.
+def _transfer(reference: Reference, nrows: int) -> Transfer:
+    """Read the transfer functions, whose real and imaginary parts alternate.
 
     Raises
     ------
     SkipStep
-        When they are not those of a full frame.
+        When they do not have the length of the time line of a frame.
     """
     import numpy as np
 
+    from jwcore.algorithms.irs2 import ROW_CLOCKS
     from jwcore.algorithms.irs2_refpix import Transfer, real_part
 
-    table = reference.table("IRS2")
-    if table is None or len(table) != 2 * LINE:
+    table, length = reference.table("IRS2"), 2 * ROW_CLOCKS * nrows
+    if table is None or len(table) != length:
         found = "no table of transfer functions" if table is None else f"transfer functions of {len(table)} rows"
-        raise SkipStep(f"the reference has {found}, {2 * LINE} are needed")
+        raise SkipStep(f"the reference has {found}, {length} are needed")
     alpha, beta = (
         np.stack([real_part(table[f"{name}_{k}"][0::2] + 1j * table[f"{name}_{k}"][1::2]) for k in range(OUTPUTS)])
         for name in ("alpha", "beta")
@@ -117,8 +116,7 @@ def _correct(exposure: Ramp, layout: Irs2Layout, transfer: Transfer, *, keep_ref
     corrected = memory[: nints * ngroups * kept.size * nx].reshape(nints, ngroups, kept.size, nx)
     for groups, target in zip(data, corrected, strict=True):
         correct_integration(groups, target, layout=layout, transfer=transfer)
-    exposure.data = corrected
-    exposure.groupdq = exposure.groupdq[:, :, kept]
-    exposure.pixeldq = exposure.pixeldq[kept]
+    groupdq, pixeldq = exposure.groupdq[:, :, kept], exposure.pixeldq[kept]
+    exposure.data, exposure.groupdq, exposure.pixeldq = corrected, groupdq, pixeldq
     if exposure.zeroframe is not None:
         exposure.zeroframe = exposure.zeroframe[:, kept]
