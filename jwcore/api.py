@@ -70,7 +70,7 @@ _HOMES = {
     "jwcore.plugin_modules": ("API_VERSION",),
     "jwcore.recipes": ("ForEach", "Recipe", "Save", "Split", "Step"),
     "jwcore.references": ("Reference",),
-    "jwcore.standard_recipes": ("NEAR_INFRARED_STAGES", "dark", "detector1", "guider", "image2", "image3"),
+    "jwcore.builtin.recipes": ("NEAR_INFRARED_STAGES", "dark", "detector1", "guider", "image2", "image3"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -46,6 +46,8 @@ class Stage:
         instead of a reason to skip.
     off_by_default : bool
         Runs only when switched on; a plan is complete without an implementation.
+    repeatable : bool
+        May run on what has been through it. A plan refuses every other stage that the input says is COMPLETE.
     after, before, instead_of : str or None
         Where a stage that a plugin adds goes into every recipe that holds the named stage.
     """
@@ -57,6 +59,7 @@ class Stage:
     suffix: str = ""
     essential: bool = False
     off_by_default: bool = False
+    repeatable: bool = False
     after: str | None = None
     before: str | None = None
     instead_of: str | None = None
@@ -220,6 +223,7 @@ def stage(
     suffix: str | None = None,
     essential: bool = False,
     off_by_default: bool = False,
+    repeatable: bool = False,
     after: str | None = None,
     before: str | None = None,
     instead_of: str | None = None,
@@ -238,8 +242,9 @@ def stage(
         _check_arguments(function, role="stage")
         name = function.__name__
         declared = Stage(
-            name, function, tuple(gives), status, suffix or name, essential, off_by_default, after, before, instead_of
-        )
+            name, function, tuple(gives), status, suffix or name, essential, off_by_default, repeatable, after, before,
+            instead_of,
+        )  # fmt: skip
         setattr(function, STAGE_MARK, declared)
         return function
 
@@ -303,8 +308,8 @@ def step(
     alternative : bool, optional
         Runs only when named with ``--use``.
     applies : callable, optional
-        Asked while planning for a reason to skip, or None; takes ``meta``, ``params``, ``references`` and ``members`` by name,
-        those that it wants.
+        Asked while planning for a reason to skip, or None; takes ``meta``, ``params``, ``references``, ``members`` and
+        ``exposure_type`` by name, those that it wants.
     wants : callable, optional
         Asked while planning which of the optional references and of the called stages are needed this time (default: all
         of them); takes ``meta``, ``params``, ``members`` and ``exposure_type`` by name, those that it wants.

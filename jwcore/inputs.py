@@ -13,7 +13,7 @@ from jwcore.errors import BadInput, UsageError
 from jwcore.params import unknown_name
 from jwcore.plan_model import Source
 from jwcore.plugins import Plugins
-from jwcore.recipes import SCIENCE, Recipe, Step
+from jwcore.recipes import SCIENCE, Recipe, Step, suffixes_of
 
 AUTO = "auto"
 FIRST_RECIPE_BY_SUFFIX = {
@@ -40,6 +40,8 @@ class Job:
     origin: str = ""
     sizes: tuple[tuple[Any, int], ...] = ()
     """Metadata and dimensions of all members, from which memory is estimated."""
+    to: str | None = None
+    """The one product that is asked for; what makes others alone does not run."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +192,24 @@ def _per_recipe(groups: list[_Group], name: str, plugins: Plugins) -> Iterable[t
     recipes = [(recipe_called(name, group.science[0].meta, plugins), group) for group in groups]
     loose = [group for recipe, group in recipes if recipe.takes == "exposures" and not group.association]
     if len(loose) > 1:
+        _check_together(name, loose)
         merged = _Group(_common_name(loose), tuple(member for group in loose for member in group.members))
         recipe = next(r for r, g in recipes if g is loose[0])
         yield recipe, merged
     for recipe, group in recipes:
         if len(loose) <= 1 or all(group is not other for other in loose):
             yield recipe, group
+
+
+def _check_together(name: str, groups: list[_Group]) -> None:
+    """Refuse to combine what nobody has said belongs together."""
+    for keyword in ("INSTRUME", "TARGPROP", "FILTER", "PUPIL"):
+        found = dict.fromkeys(str(group.science[0].meta.keyword(keyword) or "no value") for group in groups)
+        if len(found) > 1:
+            raise BadInput(
+                f"{name} would combine exposures of different {keyword}: {', '.join(found)}",
+                cure="run auto, which sorts them, or say what belongs together in an association (jwcal asn from-list)",
+            )
 
 
 def recipe_called(name: str, meta: Any, plugins: Plugins) -> Recipe:
@@ -221,6 +235,12 @@ def _job(recipe: Recipe, group: _Group) -> Job:
             f"{group.name} lists {len(science)} science exposures but {recipe.name} takes one",
             where=group.association.get("table"), cure="make one product for each exposure",
         )  # fmt: skip
+    instruments = dict.fromkeys(str(member.meta.keyword("INSTRUME")) for member in science)
+    if len(instruments) > 1:
+        raise BadInput(
+            f"{group.name} mixes instruments: {', '.join(instruments)}", where=group.association.get("table"),
+            cure="make one product for each",
+        )  # fmt: skip
     return Job(
         id=f"{recipe.name}:{group.name}", recipe=recipe, base=group.name, inputs=by_role, meta=science[0].meta,
         dimensions=science[0].dimensions, association=group.association, origin=science[0].origin,
@@ -231,29 +251,40 @@ def _job(recipe: Recipe, group: _Group) -> Job:
 def _auto_chain(groups: list[_Group], *, to: str | None, plugins: Plugins) -> list[Job]:
     """Lay out recipe after recipe of the exposure type, each fed by the one before."""
     jobs: list[Job] = []
-    reached = False
+    given = groups
     while groups:
         following: list[_Group] = []
         for recipe, group in _next_recipes(groups, plugins):
             job = _job(recipe, group)
             job.after = tuple({source.node for sources in job.inputs.values() for source in sources if source.node})
             jobs.append(job)
-            suffixes = _suffixes(recipe)
-            reached = reached or to in suffixes
-            if to is None or to not in suffixes:
-                following.append(_Group(job.base, (_upstream(job, group),)))
+            following.append(_Group(job.base, (_upstream(job, group),)))
         groups = following
-    if to is not None and jobs and not reached:
-        made = sorted({suffix for job in jobs for suffix in _suffixes(job.recipe)})
-        raise unknown_name(to, to, made, where="--to")
-    return jobs
+    if not jobs and given:
+        first = given[0].science[0]
+        raise UsageError(
+            f"nothing follows {first.source.label} in the chain of {first.meta.keyword('EXP_TYPE')}",
+            cure="name a recipe in place of auto (jwcal recipe lists them)",
+        )
+    return jobs if to is None else _leading_to(to, jobs)
+
+
+def _leading_to(to: str, jobs: list[Job]) -> list[Job]:
+    """Leave out what the last recipe that makes a product does not need."""
+    needed: set[str] = set()
+    for job in reversed(jobs):
+        if job.id not in needed and to in _suffixes(job.recipe):
+            job.to = to
+            needed.add(job.id)
+        if job.id in needed:
+            needed |= set(job.after)
+    if jobs and not needed:
+        raise unknown_name(to, to, sorted({s for job in jobs for s in _suffixes(job.recipe)}), where="--to")
+    return [job for job in jobs if job.id in needed]
 
 
 def _suffixes(recipe: Recipe) -> set[str]:
-    found: set[str] = set()
-    for suffix in recipe.saves.values():
-        found |= set(suffix.values()) if isinstance(suffix, dict) else {suffix}
-    return found
+    return {suffix for saved in recipe.saves.values() for suffix in suffixes_of(saved)}
 
 
 def _next_recipes(groups: list[_Group], plugins: Plugins) -> Iterable[tuple[Recipe, _Group]]:
@@ -278,7 +309,7 @@ def _next_recipes(groups: list[_Group], plugins: Plugins) -> Iterable[tuple[Reci
         traits = plugins.exposure_type(first.meta.keyword("EXP_TYPE"))
         assert traits is not None
         recipe = plugins.recipe(traits.recipes[_position(first)], first.meta)
-        name = members[0].name if len(members) == 1 else "_".join(part for part in key if part)
+        name = "_".join(part for part in key if part) or members[0].name
         yield recipe, _Group(name, tuple(one for group in members for one in group.members))
 
 

@@ -16,7 +16,19 @@ from jwcore import memory, models, provenance, streaming
 from jwcore.context import Context
 from jwcore.errors import JwcalError, PluginError, RunFailed, SkipStep, StepFailed
 from jwcore.models.mapped import Scratch
-from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep, Source
+from jwcore.plan_model import (
+    COMPLETE,
+    FAILED,
+    SKIPPED,
+    Node,
+    Plan,
+    PlannedEntry,
+    PlannedForEach,
+    PlannedSave,
+    PlannedSplit,
+    PlannedStep,
+    Source,
+)  # fmt: skip
 from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE
 from jwcore.references import References
@@ -25,7 +37,6 @@ WRITERS = 2
 """Products written side by side: it is the system that needs the time, for fresh pages of memory."""
 
 PRODUCTS = (models.Exposure, models.ExposureSet, models.Catalog, Mapping)
-COMPLETE, SKIPPED, FAILED = "COMPLETE", "SKIPPED", "FAILED"
 log = logging.getLogger("jwcal")
 
 
@@ -383,7 +394,8 @@ class NodeRunner:
         if record["status"] == COMPLETE:
             log.info("%s", step_line(planned, record["seconds"], record.get("counts", {})))
         else:
-            log.info("%-20s %s: %s", planned.label, record["status"].lower(), record["reason"])
+            what = "not done" if record["status"] == FAILED else "skipped"
+            log.info("%-20s %s: %s", planned.label, what, record["reason"])
 
     def _skipped(
         self, planned: PlannedStep, product: Any, record: dict[str, Any], reason: str, *, status: str = SKIPPED
@@ -423,8 +435,8 @@ class NodeRunner:
         self.outcome.products |= dict.fromkeys(saves)  # in the order of the recipe, whichever is written first
         with ThreadPoolExecutor(WRITERS) as pool:
             jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()]
-        for job in jobs:
-            job.result()
+            for job in jobs:  # inside the block: an interruption here still waits for the files to become complete
+                job.result()
 
     def _save(self, stream: str, suffix: Any, own: tuple[dict[str, Any], dict[str, Any]]) -> None:
         """Write one product at the end of the run."""

@@ -13,6 +13,8 @@ from jwcore.plugins import Selection
 
 RUN, SKIP, REFUSED = "run", "skip", "refused"
 """What is to happen with a step; a refused one keeps the plan from running."""
+COMPLETE, SKIPPED, FAILED = "COMPLETE", "SKIPPED", "FAILED"
+"""What became of a step, as its status keyword says."""
 
 
 @dataclass(frozen=True)

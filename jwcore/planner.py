@@ -12,11 +12,12 @@ from typing import Any
 
 from jwcore import memory, models
 from jwcore.declare import Detector, ExposureType, StepInfo
-from jwcore.errors import JwcalError, PluginError, UsageError
+from jwcore.errors import BadInput, JwcalError, PluginError, UsageError
 from jwcore.executors import find_executor
 from jwcore.inputs import Job, open_inputs
 from jwcore.params import Layer, Params, replacements, resolve, unknown_name
 from jwcore.plan_model import (
+    COMPLETE,
     REFUSED,
     RUN,
     SKIP,
@@ -32,7 +33,7 @@ from jwcore.plan_model import (
     Source,
 )  # fmt: skip
 from jwcore.plugins import Implementation, Plugins, Selection
-from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds
+from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds, suffixes_of
 from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
 from jwcore.references.providers import OverrideProvider
 from jwcore.remarks import remarks
@@ -48,7 +49,6 @@ class Request:
     skip: frozenset[str] = frozenset()
     save: frozenset[str] = frozenset()
     start: str | None = None
-    stop: str | None = None
 
 
 def plan(
@@ -117,7 +117,7 @@ def plan(
     loaded = Plugins(chosen)
     _check_names(loaded, overrides=overrides or {}, executor=executor)
     layers = _user_layers(config, params, skip=skip, save=save)
-    request = Request(layers, frozenset(skip), frozenset(save), start, to)
+    request = Request(layers, frozenset(skip), frozenset(save), start)
     chain = chain_from_options(
         references=references, overrides=dict(overrides or {}), providers=loaded.named("jwcal_reference_providers")
     )
@@ -132,12 +132,8 @@ def plan(
         problems += builder.problems
     _check_steps(nodes, {"--from": [start] if start else [], "--skip": skip, "--save": save})
     _check_labels(nodes, layers, loaded)
-    _check_once(nodes)
+    _check_targets(nodes, output_dir)
     _link_state(nodes, metas)
-    if not nodes:
-        raise UsageError(
-            "nothing to do: no input of the right kind", cure="give uncal, rate or cal files, or an association"
-        )
     return Plan(
         recipe=recipe, nodes=nodes, selection=chosen, context=getattr(chain, "context", "") or "", problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
@@ -159,6 +155,7 @@ class NodeBuilder:
         self.detector: Detector | None = plugins.detector(job.meta.keyword("DETECTOR"))
         self.facts = _facts(job, self.exposure_type)
         self.started = request.start is None or request.start not in {s.label for s in job.recipe.steps()}
+        self.idle = job.recipe.idle(job.to, plugins.stages) if job.to else set()
         self.streams = {SCIENCE, *job.inputs}
         self.own = Params()
         self._outcomes: dict[str, Any] = {}
@@ -185,6 +182,7 @@ class NodeBuilder:
             if (planned := self._entry(entry, own)) is not None:
                 entries.append(planned)
                 self._follow(planned)
+        self._refuse_repetition([e for e in entries if isinstance(e, PlannedStep) and e.runs and SCIENCE in e.on])
         saves = {stream: suffix for stream, suffix in recipe.saves.items() if stream in self.streams}
         saves |= {entry.stream: entry.suffix for entry in entries if isinstance(entry, PlannedSave)}
         in_memory = getattr(own, "in_memory", True) and all(_in_memory(entry) for entry in entries)
@@ -194,6 +192,22 @@ class NodeBuilder:
             association=self.job.association, peak_bytes=self._peak_bytes(entries, in_memory=in_memory),
             in_memory=in_memory,
         )  # fmt: skip
+
+    def _refuse_repetition(self, steps: list[PlannedStep]) -> None:
+        """Refuse corrections that an input has been through: applied twice they are wrong and look right."""
+        for meta, _ in self.job.sizes:
+            done = [number for number, step in enumerate(steps) if self._is_done(step.stage, meta)]
+            if done:
+                names = " and ".join(steps[number].label for number in done)
+                rest = [step.label for step in steps[done[-1] + 1 :]]
+                cure = f"give what came before {steps[done[0]].label}" + (f", or --from {rest[0]}" if rest else "")
+                error = BadInput(f"{meta.filename or self.job.base} has been through {names} already", cure=cure)
+                self._problem(self.job.recipe.name, error)
+                return
+
+    def _is_done(self, stage: str, meta: Any) -> bool:
+        declared = self.plugins.stages[stage]
+        return bool(declared.status) and not declared.repeatable and meta.get(f"cal_step.{declared.status}") == COMPLETE
 
     def _peak_bytes(self, entries: Sequence[PlannedEntry], *, in_memory: bool) -> int:
         sizes = self.job.sizes if in_memory else self.job.sizes[:1]
@@ -252,6 +266,8 @@ class NodeBuilder:
 
     def _declined(self, entry: Step) -> str | None:
         """Say why the recipe itself leaves a step out; it then counts as not attempted."""
+        if entry.label in self.idle:
+            return f"not needed for {self.job.to}"
         if (reason := holds(entry.when, meta=self.job.meta, facts=self.facts)) is not None:
             return reason
         if entry.unless and holds(entry.unless, meta=self.job.meta, facts=self.facts) is None:
@@ -337,14 +353,14 @@ class NodeBuilder:
 
     def _asked(self, question: Callable[..., Any], **offered: Any) -> Any:
         """Ask an implementation, for example whether it applies, with the arguments that it takes."""
-        offered |= {"meta": self.job.meta, "members": self.job.inputs}
+        offered |= {"meta": self.job.meta, "members": self.job.inputs, "exposure_type": self.exposure_type}
         return question(**{name: offered[name] for name in inspect.signature(question).parameters})
 
     def _wanted(self, info: StepInfo, names: Sequence[str], values: Params) -> tuple[str, ...]:
         """Pick those of the optional references, or of the called stages, that an implementation needs this time."""
         if info.wants is None:
             return tuple(names)
-        wanted = self._asked(info.wants, params=values, exposure_type=self.exposure_type)
+        wanted = self._asked(info.wants, params=values)
         return tuple(name for name in names if name in wanted)
 
     def _references(
@@ -457,12 +473,22 @@ def _check_steps(nodes: Sequence[Node], given: Mapping[str, Iterable[str]]) -> N
                 raise unknown_name(name, name, known, where=option)
 
 
-def _check_once(nodes: Sequence[Node]) -> None:
-    """Refuse inputs from which the same product would be made twice."""
+def _check_targets(nodes: Sequence[Node], output_dir: str | Path | None) -> None:
+    """Refuse inputs from which the same product would be made twice, and products that would replace an input."""
     ids = [node.id for node in nodes]
     twice = [name for name in ids if ids.count(name) > 1]
     if twice:
         raise UsageError(f"{twice[0]} would run twice", cure="give each exposure once")
+    for node in nodes if output_dir is not None else ():
+        made = {suffix for saved in node.saves.values() for suffix in suffixes_of(saved)}
+        for path in (Path(source.path) for sources in node.inputs.values() for source in sources if source.path):
+            own = node.ensemble or models.strip_suffix(path.stem) == node.base
+            if (
+                own
+                and models.suffix_of(path.stem) in made
+                and path.parent.resolve() == Path(output_dir or "").resolve()
+            ):
+                raise UsageError(f"{node.recipe} would replace its own input {path.name}", cure="-o ANOTHER_FOLDER")
 
 
 def _check_labels(nodes: Sequence[Node], layers: Sequence[Layer], plugins: Plugins) -> None:

@@ -172,6 +172,19 @@ class Recipe:
         for entry in self.entries:
             yield from steps_of(entry)
 
+    def idle(self, suffix: str, stages: Mapping[str, Stage]) -> set[str]:
+        """Labels of the steps that make nothing but streams which the product of this suffix does without."""
+        needed = {stream for stream, saved in self.saves.items() if suffix in suffixes_of(saved)}
+        idle = set()
+        for entry in reversed(self.entries):
+            if isinstance(entry, Step):
+                makes = {entry.gives} if entry.gives else set(stages[entry.stage].gives)
+                if makes and not makes & needed:
+                    idle.add(entry.label)
+                else:
+                    needed |= set(entry.on)
+        return idle
+
     def has(self, name: str) -> bool:
         """Tell whether ``name`` is one of the recipe's names."""
         return name in (self.name, *self.aliases)
@@ -192,6 +205,11 @@ class Recipe:
             else:
                 entries.append(replace(new, gives=entry.gives))
         return replace(self, entries=tuple(entries))
+
+
+def suffixes_of(saved: str | Mapping[str, str]) -> tuple[str, ...]:
+    """Suffixes under which a stream may be saved."""
+    return (saved,) if isinstance(saved, str) else tuple(saved.values())
 
 
 def steps_of(entry: Entry) -> Iterator[Step]:

@@ -76,7 +76,7 @@ def _idle_choices(use: Mapping[str, str], steps: list[PlannedStep]) -> Iterator[
 
 
 def _idle_overrides(overrides: Mapping[str, Any], steps: list[PlannedStep]) -> Iterator[str]:
-    used = {kind for step in steps for kind in step.references}
+    used = {kind for step in steps if step.runs for one in (step, *step.calls) for kind in one.references}
     for kind in overrides:
         if kind.lower() not in used and not kind.lower().startswith("pars-"):
-            yield f"--override {kind} has no effect: no step of this plan uses it"
+            yield f"--override {kind} has no effect: no step that runs uses it"

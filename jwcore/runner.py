@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from jwcore import models, provenance
-from jwcore.errors import JwcalError, MissingReference, PluginError, RunFailed, UsageError
+from jwcore.errors import BadInput, JwcalError, MissingReference, PluginError, RunFailed, UsageError
 from jwcore.executors import find_executor
 from jwcore.node_runner import NodeOutcome, NodeRunner, ProductRef
 from jwcore.plan_model import Node, Plan, Source
 from jwcore.plugins import Plugins
-from jwcore.recipes import SCIENCE
+from jwcore.recipes import SCIENCE, suffixes_of
 
 log = logging.getLogger("jwcal")
 SHOWN_PROBLEMS = 5
@@ -109,7 +109,7 @@ def refuse_problems(plan: Plan) -> None:
     if not plan.problems:
         return
     worst = max(plan.problems, key=lambda problem: problem.exit_code)
-    kind = {3: MissingReference, 5: PluginError}.get(worst.exit_code, UsageError)
+    kind = {3: MissingReference, 4: BadInput, 5: PluginError}.get(worst.exit_code, UsageError)
     texts = list(dict.fromkeys(f"{problem.label}: {problem.text}" for problem in plan.problems))
     more = f"; and {len(texts) - SHOWN_PROBLEMS} more, which the plan lists" if len(texts) > SHOWN_PROBLEMS else ""
     raise kind("; ".join(texts[:SHOWN_PROBLEMS]) + more, cure=worst.cure)
@@ -208,8 +208,7 @@ def _made_by(path: Path, signature: str) -> bool:
 
 
 def _suffixes_of(node: Node, stream: str) -> tuple[str, ...]:
-    suffix = node.saves.get(stream, stream)
-    return tuple(suffix.values()) if isinstance(suffix, Mapping) else (suffix,)
+    return suffixes_of(node.saves.get(stream, stream))
 
 
 def _spill(plan: Plan, scratch: str) -> Plan:

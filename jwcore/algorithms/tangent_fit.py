@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+logging.getLogger("tweakwcs").addHandler(logging.NullHandler())  # its remarks name no exposure; the results here do
 
 __all__ = ["AlignSettings", "Fit", "fit_positions", "match_sources"]
 

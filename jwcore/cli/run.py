@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from jwcore.cli.options import plan_options, plan_request
+from jwcore.plan_model import FAILED
 
 
 @click.command("run")
@@ -49,4 +51,14 @@ def _report(result: Any, seconds: float) -> None:
     number = len(result.paths())
     reused = sum(outcome.reused for outcome in result.outcomes.values())
     kept = f", {reused} up to date" if reused else ""
+    for text in dict.fromkeys(_left_undone(result)):
+        click.echo(f"not done: {text}")
     click.echo(f"done in {seconds:.1f} s: {number} product{'s' * (number != 1)}{kept}")
+
+
+def _left_undone(result: Any) -> Iterator[str]:
+    """What steps could not do; the products are made without it."""
+    for outcome in result.outcomes.values():
+        for step in outcome.steps:
+            if step["status"] == FAILED:
+                yield f"{step['label']}: {step['reason']}"

@@ -16,7 +16,7 @@ def bkg_subtract(
     """Subtract the clipped mean of the dedicated background exposures (member role ``background``)."""
 
 
-@stage(status="assign_wcs", essential=True)
+@stage(status="assign_wcs", essential=True, repeatable=True)
 def assign_wcs(
     exposure: Exposure, members: Members, references: References, params: Params, context: Context
 ) -> Exposure:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from jwcore.declare import stage
 
 
-@stage(status="assign_mtwcs")
+@stage(status="assign_mtwcs", repeatable=True)
 def assign_mtwcs(exposures: ExposureSet, params: Params, context: Context) -> ExposureSet:
     """Shift the WCS of every exposure into the frame of a moving target."""
 
 
-@stage(status="tweakreg")
+@stage(status="tweakreg", repeatable=True)
 def tweakreg(exposures: ExposureSet, params: Params, context: Context) -> ExposureSet:
     """Align the exposures with one another, and with a reference catalogue when one is named.
 
@@ -23,7 +23,7 @@ def tweakreg(exposures: ExposureSet, params: Params, context: Context) -> Exposu
     """
 
 
-@stage(status="skymatch")
+@stage(status="skymatch", repeatable=True)
 def skymatch(exposures: ExposureSet, params: Params, context: Context) -> ExposureSet:
     """Measure the sky level of every exposure so that overlapping exposures agree.
 
@@ -31,7 +31,7 @@ def skymatch(exposures: ExposureSet, params: Params, context: Context) -> Exposu
     """
 
 
-@stage(status="outlier_detection", suffix="crf")
+@stage(status="outlier_detection", suffix="crf", repeatable=True)
 def outlier_detection(exposures: ExposureSet, references: References, params: Params, context: Context) -> ExposureSet:
     """Flag pixels that disagree with the median of all exposures as OUTLIER and DO_NOT_USE."""
 
@@ -45,7 +45,7 @@ def resample(exposures: ExposureSet, params: Params, context: Context) -> Image:
     """
 
 
-@stage(status="source_catalog", suffix="cat", gives=("cat", "segm"))
+@stage(status="source_catalog", suffix="cat", gives=("cat", "segm"), repeatable=True)
 def source_catalog(exposure: Image, references: References, params: Params, context: Context) -> dict[str, object]:
     """Detect sources on a mosaic and measure them.
 

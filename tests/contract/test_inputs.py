@@ -58,9 +58,30 @@ def test_auto_does_not_guess(tmp_path):
 
 
 def test_quick_look_is_planned_for_what_will_be_an_image(folder):
-    plan = planner.plan(str(folder), "auto", to="cal", references="none")
+    plan = planner.plan(str(folder), "auto", references="none")
     image2 = next(node for node in plan.nodes if node.recipe == "image2")
     assert next(step for step in image2.steps() if step.label == "resample").runs
+
+
+LATE = ("resample", "source_catalog")
+
+
+@pytest.mark.parametrize(
+    ("to", "recipes", "idle"),
+    [
+        ("i2d", {"detector1", "image2", "image3"}, {"source_catalog"}),
+        ("crf", {"detector1", "image2", "image3"}, {"resample", "source_catalog"}),
+        ("cal", {"detector1", "image2"}, {"resample"}),
+        ("rate", {"detector1"}, set()),
+    ],
+)
+def test_auto_does_what_the_product_asked_for_needs(folder, to, recipes, idle):
+    plan = planner.plan(str(folder), "auto", to=to, references="none")
+    assert set(ids(plan)) == recipes
+    last = plan.nodes[-1]
+    assert {step.label for step in last.steps() if step.label in LATE and not step.runs} == idle
+    assert plan.nodes[0].recipe == "detector1"
+    assert not any("not needed" in step.reason for step in plan.nodes[0].steps())
 
 
 def test_an_empty_folder_says_so(tmp_path):

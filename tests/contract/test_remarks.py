@@ -84,8 +84,8 @@ def test_choices_and_files_without_effect_are_noted(image2):
     plan = image2(use={"jump": "builtin"}, overrides={"gain": "x.fits", "flat": "N/A"})
     assert plan.remarks == [
         "--use jump=builtin has no effect: jump is no step of this plan",
-        "--override gain has no effect: no step of this plan uses it",
-        "--override flat has no effect: no step of this plan uses it",
+        "--override gain has no effect: no step that runs uses it",
+        "--override flat has no effect: no step that runs uses it",
     ]
     with pytest.raises(UsageError, match="did you mean 'flat'"):
         image2(overrides={"flt": "x.fits"})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jwcore.algorithms.outliers import ImageStack
     from jwcore.algorithms.output_grid import OutputGrid
     from jwcore.algorithms.pixel_map import PixelMap
-    from jwcore.api import Context, Meta
+    from jwcore.api import Context, ExposureType, Meta
 
 MARGIN = 3
 """Output pixels around a footprint that resampling may reach."""
@@ -43,17 +43,21 @@ class OutlierDetectionParams(_mosaic.DrizzleParams):
     in_memory: bool = param(True, "Keep the resampled groups in memory; False uses temporary files")
 
 
+def _declined(exposure_type: ExposureType | None) -> str | None:
+    if exposure_type is not None and exposure_type.family != "imaging":
+        return f"outlier detection of {exposure_type.family} exposures is not available yet"
+    return None
+
+
 @step(
     stage="outlier_detection",
     params=OutlierDetectionParams,
     products=dict.fromkeys(("outlier_i2d", "median", "blot"), "save_intermediate_results"),
+    applies=_declined,
     scratch=9.0,  # four groups, a mosaic and its weight, the median, a blotted model
 )
 def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, context: Context) -> ExposureSet:
     """Flag outliers of dithered images as OUTLIER and DO_NOT_USE, and set them to NaN."""
-    family = context.exposure_type.family
-    if family != "imaging":
-        raise StepFailed(f"outlier detection of {family} exposures is not available yet")
     if len(exposures) < 2:
         raise StepFailed("one exposure has no other to disagree with")
     in_memory = params.in_memory and exposures.in_memory

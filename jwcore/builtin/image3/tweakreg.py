@@ -75,6 +75,9 @@ class TweakregParams(FinderParams, SipParams):
         return self
 
 
+CURE = "all keep the WCS of their pointing; searchrad, tolerance, snr_threshold, minobj or abs_refcat may help"
+
+
 @step(
     stage="tweakreg",
     params=TweakregParams,
@@ -101,7 +104,7 @@ def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -
     try:
         _align([[images[i] for i in group] for group in groups], catalog, params, context)
     except AlignmentError as error:
-        raise StepFailed(str(error)) from None
+        raise StepFailed(f"{error}; {CURE}") from None
     if catalog is not None and params.save_abs_catalog:
         _save_reference(catalog, context)
     _correct(exposures, images, params, context)

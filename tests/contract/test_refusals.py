@@ -1,0 +1,98 @@
+"""What a plan refuses because of what its inputs are."""
+
+import pytest
+
+from jwcore import models, planner
+from jwcore.errors import BadInput, UsageError
+from jwcore.runner import run_plan
+from jwcore.testing import tiny_image
+
+BASE = "jw00001001001_02101_0000{}_nrca1"
+PLUGIN = """
+from jwcore import api
+
+@api.step(stage="{stage}")
+def without_references(exposure):
+    return exposure
+"""
+
+
+def image(tmp_path, number=1, suffix="cal", *, done=(), **keywords):
+    """Write an exposure that has been through some steps."""
+    exposure = tiny_image(EXPOSURE=f"{number:05d}", **keywords)
+    for status in done:
+        exposure.meta.set(f"cal_step.{status}", "COMPLETE")
+    return models.write(exposure, tmp_path / f"{BASE.format(number)}_{suffix}.fits")
+
+
+def make(inputs, recipe, **options):
+    return planner.plan([str(path) for path in inputs], recipe, references="none", **options)
+
+
+def repetition(plan):
+    return [problem for problem in plan.problems if "has been through" in problem.text]
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    """Steps that need no references."""
+    paths = [tmp_path / f"{stage}_.py" for stage in ("assign_wcs", "flat_field", "photom")]
+    for path in paths:
+        path.write_text(PLUGIN.format(stage=path.stem[:-1]))
+    return [str(path) for path in paths]
+
+
+def test_a_correction_is_not_applied_twice(tmp_path, plugins):
+    path = image(tmp_path, done=("assign_wcs", "flat_field", "photom"))
+    (problem,) = make([path], "image2", plugins=plugins).problems
+    assert problem.text == f"{path.name} has been through flat_field and photom already"
+    assert problem.cure == "give what came before flat_field, or --from resample"
+    with pytest.raises(BadInput, match="has been through photom already — give what came before photom"):
+        run_plan(make([path], "photom", plugins=plugins))
+
+
+def test_going_on_where_an_earlier_run_stopped_is_no_repetition(tmp_path, plugins):
+    path = image(tmp_path, done=("assign_wcs", "flat_field", "photom"))
+    assert not make([path], "image2", start="resample", plugins=plugins).problems
+    assert not make([path], "assign_wcs", plugins=plugins).problems
+
+
+def test_steps_that_may_run_again_do(tmp_path):
+    done = ("flat_field", "photom", "tweakreg", "skymatch", "outlier_detection")
+    paths = [image(tmp_path, number, "crf", done=done) for number in (1, 2)]
+    assert not repetition(make(paths, "image3"))
+    mosaic = image(tmp_path, 3, "i2d", done=("resample",))
+    (problem,) = repetition(make([*paths, mosaic], "image3"))
+    assert "has been through resample" in problem.text
+
+
+def test_a_product_does_not_replace_an_input(tmp_path):
+    paths = [image(tmp_path, number, "crf") for number in (1, 2)]
+    with pytest.raises(UsageError, match=r"would replace its own input .*_crf\.fits"):
+        make(paths, "image3", output_dir=tmp_path)
+    make(paths, "image3", output_dir=tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=r"would replace its own input .*_cal\.fits"):
+        make([image(tmp_path)], "image2", output_dir=tmp_path)
+    make([image(tmp_path, suffix="rate")], "image2", output_dir=tmp_path)
+
+
+@pytest.mark.parametrize(("keyword", "values"), [("TARGPROP", ("NGC-1", "NGC-2")), ("FILTER", ("F200W", "F150W"))])
+def test_loose_exposures_of_different_things_are_not_combined(tmp_path, keyword, values):
+    paths = [image(tmp_path, number, **{keyword: value}) for number, value in enumerate(values, 1)]
+    with pytest.raises(BadInput, match=f"different {keyword}: {values[0]}, {values[1]}.*asn from-list"):
+        make(paths, "image3")
+    plan = make(paths, "auto")
+    assert len([node for node in plan.nodes if node.recipe == "image3"]) == 2
+
+
+def test_auto_says_when_nothing_follows(tmp_path):
+    path = image(tmp_path, EXP_TYPE="NRC_DARK")
+    with pytest.raises(UsageError, match=r"nothing follows .*_cal\.fits in the chain of NRC_DARK"):
+        make([path], "auto")
+
+
+def test_products_of_a_chain_have_names_of_their_own(tmp_path):
+    plan = make([image(tmp_path, suffix="rate", TARGPROP="NGC-1")], "auto")
+    bases = {node.recipe: node.base for node in plan.nodes}
+    assert bases["image2"] == BASE.format(1)
+    assert "ngc-1" in bases["image3"]
