@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jwcore.params import Params, param
-from jwcore.recipes import Recipe, Save, Step
+from jwcore.api import Params, Recipe, Save, Step, param
 
 
 class Detector1Params(Params):
