@@ -1,93 +1,107 @@
 """Time both pipelines side by side: ``python -m benchmarks [-n RUNS] [--only NAME]``; writes ``docs/benchmarks.md``."""
 
 import argparse
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
-from benchmarks import report
-from benchmarks.commands import Pair, Stage, pairs, prepare
+from benchmarks import report, scaling
+from benchmarks.commands import Task, tasks
+from benchmarks.log_times import own_steps, peer_steps
 from benchmarks.measure import Measurement, measure
 from tests.parity import peer
 
 PAGE = peer.REPOSITORY / "docs/benchmarks.md"
 INTRODUCTION = """\
-Four simulated full-frame NIRCam exposures (1 integration of 10 groups, 2048²). Whole commands, each in a fresh process, the
-two pipelines in turns; medians. *RSS* is the peak of the main process, *tree* the peak of all processes together."""
-
+Whole commands, each in a fresh process, the two pipelines in turns; medians. *RSS* is the peak of the main process, *tree* the
+peak of all processes together. `detector1`, `image2` and `image3` work on one, one and four simulated full-frame NIRCam
+exposures (1 integration of 10 groups, 2048²); `clean_flicker_noise`, `likely` (ramp_fit) and `snowballs` (jump) are detector1
+with these switched on; `miri` and `emicorr` are detector1 on 2 integrations of 100 groups, 1024 × 1032, without and with it."""
 STEPS = """\
-Single steps, each inside one fresh process from the raw to the calibrated exposure; ours include the loading of their
-compiled kernels and of their libraries:"""
+Single steps, as the logs of these commands tell; ours include the loading of their libraries and compiled kernels:"""
+PASSES = """\
+Steps of `detector1` against the speed of the memory. What exceeds a few passes is work per pixel (jump, ramp_fit), the
+loading of libraries, or the reading of the exposure, which goes on behind the first steps."""
+GROWTH = "The cost of detector1 grows with the number of samples, the MIRI sub-array BRIGHTSKY of 512² pixels:"
+Runs = dict[str, list[Measurement]]
 
 
 def main() -> None:
-    """Run all pairs in turns, print the tables, write the page."""
+    """Run all tasks in turns, print the tables, write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("-n", "--runs", type=int, default=3, help="runs of each command")
-    parser.add_argument("--only", action="append", help="detector1, image2, image3 or steps; may be repeated")
+    parser.add_argument("--only", action="append", help="a task, or growth; may be repeated")
     parser.add_argument("--no-page", action="store_true", help="print only")
     options = parser.parse_args()
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # with it, packages that pip did not install are parsed anew each time
     with tempfile.TemporaryDirectory(prefix="jwcal-bench-") as folder:
-        work = Path(folder)
-        stage = prepare(work)
-        chosen = [pair for pair in pairs(stage) if options.only is None or pair.name in options.only]
-        results = {pair.name: in_turns(pair, runs=options.runs, stage=stage, work=work) for pair in chosen}
-        parts = [f"Measured with `make bench` on {report.environment()}.", INTRODUCTION]
-        if chosen:
-            parts.append(report.command_table(results, {pair.name: pair.goal for pair in chosen}))
-        if options.only is None or "steps" in options.only:
-            parts += [STEPS, step_times(stage, runs=options.runs)]
+        parts = list(_parts(options.only, options.runs, Path(folder)))
     text = "\n\n".join(parts)
     print(text)
     if not options.no_page:
         report.insert(PAGE, text)
 
 
-def in_turns(pair: Pair, *, runs: int, stage: Stage, work: Path) -> dict[str, list[Measurement]]:
+def _parts(only: list[str] | None, runs: int, work: Path):
+    """Iterate over the paragraphs of the page."""
+    yield f"Measured with `make bench` on {report.environment()}."
+    chosen = tasks(only, work)
+    results = {task.name: in_turns(task, runs=runs, work=work) for task in chosen}
+    if chosen:
+        yield INTRODUCTION
+        yield report.command_table(results, {task.name: task.goal for task in chosen})
+        yield STEPS
+        yield report.step_table(_step_rows(chosen, results))
+    for task in chosen:
+        if task.name == "detector1":
+            yield PASSES
+            yield scaling.pass_table(_own(results[task.name]), scaling.shape_of(task.inputs[0]))
+    if only is None or "growth" in only:
+        yield GROWTH
+        yield scaling.growth_table(
+            [(nints, ngroups, _own(own_in_turns(task, runs, work))) for nints, ngroups, task in scaling.growing()]
+        )
+
+
+def in_turns(task: Task, *, runs: int, work: Path) -> Runs:
     """Run both commands alternately, after one run of ours that compiles and fills the caches."""
-    results: dict[str, list[Measurement]] = {"jwst": [], "jwcal": []}
-    _run(pair.own, stage, work)
+    results: Runs = {"jwst": [], "jwcal": []}
+    _run(task.own, task, work)
     for _ in range(runs):
-        results["jwst"].append(_run(pair.official, stage, work))
-        results["jwcal"].append(_run(pair.own, stage, work))
+        results["jwst"].append(_run(task.official, task, work))
+        results["jwcal"].append(_run(task.own, task, work))
     return results
 
 
-def _run(command, stage: Stage, work: Path) -> Measurement:
+def own_in_turns(task: Task, runs: int, work: Path) -> Runs:
+    """Run our command alone."""
+    return {"jwcal": [_run(task.own, task, work) for _ in range(runs + 1)][1:]}
+
+
+def _run(command: Callable[[Path], list[str]], task: Task, work: Path) -> Measurement:
     output = work / "products"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir()
-    return measure(command(output), environment=stage.environment, folder=output)
+    return measure(command(output), environment=task.environment, folder=output)
 
 
-def step_times(stage: Stage, *, runs: int) -> str:
-    """Compare the steps of stages 1 and 2, after one run of ours that compiles and fills the caches."""
-    official, own = [], []
-    _own_steps(stage.uncals[:1], stage.environment)
-    for _ in range(runs):
-        official.append(
-            peer.timings(peer.run_peer("products", stage.uncals[:1], environment=stage.environment, again=True))
-        )
-        own.append(_own_steps(stage.uncals[:1], stage.environment))
-    return report.step_table(_medians(official), _medians(own))
+def _own(results: Runs) -> dict[str, float]:
+    return report.medians([own_steps(run.log) for run in results["jwcal"]])
 
 
-def _own_steps(inputs: Sequence[Path], environment: dict[str, str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.steps", *map(str, inputs)]
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, cwd=peer.REPOSITORY, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: median(run[name] for run in runs) for name in runs[0]}
+def _step_rows(chosen: list[Task], results: dict[str, Runs]):
+    """Iterate over the steps of whole recipes, and over the one step of each other task."""
+    for task in chosen:
+        own = _own(results[task.name])
+        official = report.medians([peer_steps(run.log) for run in results[task.name]["jwst"]])
+        for step in [task.step] if task.step else own:
+            if step in official and own.get(step):
+                name = step if task.recipe == task.name else f"{step} ({task.name})"
+                yield name, official[step], own[step]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SAMPLING_SECONDS = 0.1
@@ -24,12 +24,15 @@ class Measurement:
         at the memory of the process that launched it).
     tree : float
         Largest proportional set of all its processes together, MB, sampled.
+    log : str
+        What it printed.
     """
 
     wall: float
     cpu: float
     rss: float
     tree: float
+    log: str = field(default="", repr=False)
 
 
 class CommandError(RuntimeError):
@@ -66,7 +69,7 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str], folder: P
     rss, tree = sampler.finish()
     if process.returncode:
         raise CommandError(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
-    return Measurement(wall, usage.ru_utime + usage.ru_stime, rss, tree)
+    return Measurement(wall, usage.ru_utime + usage.ru_stime, rss, tree, log.read_text())
 
 
 class _Sampler:

@@ -2,8 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -32,7 +31,12 @@ def environment() -> str:
 
 def middle(runs: Sequence[Measurement]) -> Measurement:
     """Return the median of every figure."""
-    return Measurement(*(median(getattr(run, part.name) for run in runs) for part in fields(Measurement)))
+    return Measurement(*(median(getattr(run, name) for run in runs) for name in ("wall", "cpu", "rss", "tree")))
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the median seconds of every step."""
+    return {name: median(run[name] for run in runs if name in run) for name in runs[0]}
 
 
 def command_table(results: Mapping[str, Mapping[str, Sequence[Measurement]]], goals: Mapping[str, float]) -> str:
@@ -54,12 +58,10 @@ def command_table(results: Mapping[str, Mapping[str, Sequence[Measurement]]], go
     return "\n".join(lines)
 
 
-def step_table(official: Mapping[str, float], own: Mapping[str, float]) -> str:
-    """Return the table of the steps that both run, median seconds inside one process."""
+def step_table(rows: Iterable[tuple[str, float, float]]) -> str:
+    """Return the table of steps, their seconds in the peer and in ours."""
     lines = ["| step | jwst s | jwcal s | ratio |", "|---|---|---|---|"]
-    for name, seconds in official.items():
-        if mine := own.get(name):
-            lines.append(f"| {name} | {seconds:.2f} | {mine:.3f} | {seconds / mine:.0f}× |")
+    lines += [f"| {name} | {official:.2f} | {own:.2f} | {official / own:.0f}× |" for name, official, own in rows if own]
     return "\n".join(lines)
 
 
