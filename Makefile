@@ -8,12 +8,14 @@ PLUGINS := nircam miri nirspec niriss fgs
 .PHONY: demo test lint parity-quick parity bench docs clean
 
 $(READY): pyproject.toml constraints.txt $(PLUGINS:%=plugins/%/pyproject.toml)
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jwcal needs python 3.11 or newer: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test,lint,docs]' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jwcal needs python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@echo "installing into $(VENV): 1 GB, some minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@# the build tool warns of every editable package that folders of its name may hide it; once per plugin tells nobody anything
+	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test,lint,docs]' \
 		$(PLUGINS:%=--editable plugins/%)
-	touch $@
+	@touch $@
 
 demo: $(READY)  ## simulate, reduce, compare with the truth; leaves demo/index.html
 	$(BIN)/jwcal demo --output-dir demo

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from jwcore import errors
 from jwcore.cli import VERBS, root
 from jwcore.params import describe
 from jwcore.plugins import Plugins, Selection
@@ -93,9 +94,16 @@ def command_page() -> str:
     for verb in VERBS:
         command = root.get_command(click.Context(root), verb)
         lines += [f"## jwcal {verb}", "", "```text", help_of(command, f"jwcal {verb}"), "```", ""]
-    lines += ["## Exit codes", "", "| code | meaning |", "|---|---|", "| 0 | done |", "| 1 | failed |"]
-    lines += ["| 2 | usage or configuration |", "| 3 | missing reference |", "| 4 | bad input data |", "| 5 | plugin |"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *exit_codes()]) + "\n"
+
+
+def exit_codes() -> list[str]:
+    """Tell what each exit code means, in the words of the errors that carry it."""
+    meanings = {0: "Done."} | {kind.exit_code: inspect.getdoc(kind) for kind in errors.JwcalError.__subclasses__()}
+    meanings |= {130: "Stopped by Ctrl-C; finished products are complete, nothing half-written is left."}
+    meanings |= {143: "The same by the signal TERM, as batch systems send it; 129 when the terminal was closed."}
+    rows = [f"| {code} | {meaning} |" for code, meaning in sorted(meanings.items())]
+    return ["## Exit codes", "", "| code | meaning |", "|---|---|", *rows]
 
 
 def help_of(command: click.Command, name: str) -> str:

@@ -104,6 +104,7 @@ class StepInfo:
     calls: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     switches: Mapping[str, str | Callable[[Any], object]] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     chunk: str | Callable[[Any], str] = "exposure"
     halo: int | Callable[[Any], int] = 0
@@ -262,6 +263,7 @@ def step(
     state: Sequence[str] = (),
     calls: Sequence[str] = (),
     products: Sequence[str] | Mapping[str, str | Callable[[Any], object]] = (),
+    needs: Sequence[str] = (),
     sets: Sequence[str] = (),
     chunk: str | Callable[[Any], str] = "exposure",
     halo: int | Callable[[Any], int] = 0,
@@ -294,6 +296,8 @@ def step(
     products : sequence of str or mapping, optional
         Side products that the step may save through ``context.save``; as a mapping, each with the name of the parameter
         that switches it on (or a function of the parameters), so that the plan can tell.
+    needs : sequence of str, optional
+        FITS keywords without which the step cannot run; a plan refuses an exposure whose header lacks one.
     sets : sequence of str, optional
         FITS keywords that the step writes.
     chunk : {"exposure", "integrations", "rows", "pixels"} or callable
@@ -327,7 +331,7 @@ def step(
             references=_names(references), optional_references=_names(optional_references), members=_names(members),
             state=_names(state), calls=_names(calls), products=_names(products), switches=switches, sets=_names(sets),
             chunk=chunk, halo=halo, scratch=scratch, params=params, alternative=alternative, applies=applies,
-            wants=wants,
+            wants=wants, needs=_names(needs),
         )  # fmt: skip
         setattr(function, STEP_MARK, info)
         return function

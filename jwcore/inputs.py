@@ -161,14 +161,7 @@ def _exposures_in(folder: Path) -> list[Path]:
 
 
 def _from_file(path: Path, *, role: str = SCIENCE, extra: dict[str, Any] | None = None) -> _Input:
-    meta = models.read_meta(path)
-    for keyword in ("INSTRUME", "EXP_TYPE"):
-        if not meta.keyword(keyword):
-            raise BadInput(
-                f"no {keyword} keyword in the header",
-                where=str(path),
-                cure="give an exposure of JWST, or mend its header",
-            )
+    meta = models.read_exposure_meta(path)
     return _Input(Source(path=str(path), extra=extra or {}), meta, role, origin=str(path))
 
 

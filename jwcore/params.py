@@ -132,10 +132,14 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, where: str | Non
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Word the cure for a mistyped name: the nearest existing one, or all of them."""
+    """Word the cure for a mistyped name: those that contain it, or the nearest in spelling, or all of them."""
     spelled = {one.lower(): one for one in sorted(known)}
-    near = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
-    return f"did you mean '{spelled[near[0]]}'?" if near else f"known: {', '.join(spelled.values())}"
+    word = name.lower()
+    near = [one for one in spelled if len(word) > 2 and word in one]
+    near = near[:3] or difflib.get_close_matches(word, spelled, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(repr(spelled[one]) for one in near)}?"
+    return f"known: {', '.join(spelled.values())}"
 
 
 def describe(model: type[Params]) -> list[dict[str, Any]]:

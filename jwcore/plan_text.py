@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from jwcore.plan_model import REFUSED, Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
 
@@ -95,13 +94,19 @@ def _problems(plan: Plan) -> list[str]:
     lines = [f"note: {remark}" for remark in plan.remarks]
     for name, error in plan.broken_plugins.items():
         lines.append(f"plugin {name} is broken and was left out: {error}")
-    grouped: dict[tuple[Any, ...], list[str]] = {}
-    for problem in plan.problems:
-        grouped.setdefault((problem.label, problem.text, problem.cure), []).append(problem.node)
-    for (label, text, cure), nodes in grouped.items():
+    for (text, cure), found in grouped_problems(plan).items():
+        labels, nodes = (list(dict.fromkeys(names)) for names in zip(*found, strict=True))
         where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
-        lines.append(f"cannot run: {label}: {text} [{where}] — {cure}")
+        lines.append(f"cannot run: {', '.join(labels)}: {text} [{where}] — {cure}")
     return ["", *lines] if lines else []
+
+
+def grouped_problems(plan: Plan) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """Sort problems by text and cure, the worst first, each with the labels and nodes that it stops."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for problem in sorted(plan.problems, key=lambda problem: -problem.exit_code):
+        found.setdefault((problem.text, problem.cure), []).append((problem.label, problem.node))
+    return found
 
 
 def human_size(count: float) -> str:

@@ -320,6 +320,10 @@ class NodeBuilder:
         if reason is not None:
             attempted = not entry.only_if_applies
             return replace(planned, references=references, action=SKIP, reason=reason, attempted=attempted)
+        try:
+            models.require(self.job.meta, info.needs, where=self.job.origin, cure="or --skip what needs it")
+        except BadInput as error:
+            self._problem(entry.label, error)
         wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
         calls = tuple(
             self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in self._wanted(info, info.calls, values)
@@ -369,7 +373,7 @@ class NodeBuilder:
         """Resolve the references of a step; return them with a reason to skip, if their absence is one."""
         info = implementation.info
         kinds = (*info.references, *self._wanted(info, info.optional_references, values))
-        named = OverrideProvider(replacements(values)).find(kinds, {})
+        named = OverrideProvider(replacements(values)).find(kinds, self.parameters)
         self._look_up([kind for kind in kinds if kind not in named])
         found: dict[str, Any] = {}
         reason = None

@@ -1,7 +1,14 @@
 """The executor of worker processes; a module of its own, because most runs do without what it imports."""
 
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import os
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+from jwcore.stopping import listen, settle
 
 
 class ProcessesExecutor(ProcessPoolExecutor):
@@ -11,4 +18,29 @@ class ProcessesExecutor(ProcessPoolExecutor):
 
     def __init__(self, workers: int = 1):
         self.workers = workers
-        super().__init__(workers, mp_context=multiprocessing.get_context("spawn"))
+        spawn = multiprocessing.get_context("spawn")
+        super().__init__(workers, mp_context=spawn, initializer=listen, initargs=(SystemExit,))
+
+    def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        """Hand a task to a worker; workers inherit that Ctrl-C is not for them: this process tells them to end."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(_until_told_to_end, function, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for running tasks; an interruption (which is no ordinary error) lets them clean up and end instead."""
+        if not isinstance(sys.exception(), Exception | None):
+            for worker in list((self._processes or {}).values()):
+                worker.terminate()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _until_told_to_end(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """Run a task; a worker that is told to end must not live on, for the pool would hand it the next one."""
+    try:
+        return function(*args, **kwargs)
+    except SystemExit as request:
+        settle()
+        os._exit(int(request.code or 0))

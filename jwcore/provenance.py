@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -72,6 +72,19 @@ def runs(history: Iterable[Record]) -> list[tuple[Record, Record]]:
     records = list(history)
     settings = {record["digest"]: record for record in records if record.get("kind") == CONFIGURATION}
     return [(record, settings.get(record["configuration"], {})) for record in records if record.get("kind") == RUN]
+
+
+def flat_entries(entries: list[Record]) -> Iterator[Record]:
+    """Iterate over the steps of a recorded configuration, those in branches, fan-outs and calls included."""
+    for entry in entries:
+        if "split" in entry:
+            steps = [step for branch in entry["branches"].values() for step in branch]
+            yield from flat_entries([entry["split"], *steps, entry["merge"]])
+        elif "for each" in entry:
+            yield from flat_entries([entry["for each"], *entry["steps"]])
+        elif "label" in entry:
+            yield entry
+            yield from flat_entries(entry.get("calls", []))
 
 
 def version() -> str:

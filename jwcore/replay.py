@@ -33,7 +33,7 @@ def replay(
     output_dir : path or None
         Folder for the new product.
     input_dir : path, optional
-        Where the inputs are, when they have moved.
+        Where the inputs are; by default where they were, or else beside the product.
     references : str, optional
         Provider of references; by default the recorded ones are found again through the recorded context.
 
@@ -49,7 +49,7 @@ def replay(
         raise BadInput("no record of jwcal in this file", where=str(product), cure="give a product that jwcal made")
     run, settings = runs[-1]
     _check_installed(settings["plugins"])
-    inputs = _inputs(run, input_dir)
+    inputs = _inputs(run, [input_dir] if input_dir else [None, Path(product).parent])
     planned = plan(
         inputs, run["recipe"], params=_params(settings), selection=_selection(settings), references=references,
         output_dir=output_dir, command=f"jwcal rerun {product}",
@@ -61,13 +61,15 @@ def replay(
     return planned
 
 
-def _inputs(run: dict[str, Any], folder: str | Path | None) -> list[str]:
-    """Find the science inputs again, unchanged."""
+def _inputs(run: dict[str, Any], folders: list[str | Path | None]) -> list[str]:
+    """Find the science inputs again, unchanged, in the first folder that has them; None is the recorded one."""
     found = []
     for one in run["inputs"].get("science", []):
-        path = Path(folder) / one["name"] if folder else Path(one["path"])
-        if not path.is_file():
-            raise BadInput(f"input {one['name']} is not at {path}", cure="say where it is with --input-dir")
+        places = [Path(folder) / one["name"] if folder else Path(one["path"]) for folder in folders]
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            where = " nor ".join(str(place) for place in places)
+            raise BadInput(f"input {one['name']} is not at {where}", cure="say where it is with --input-dir")
         if one.get("sha256") and models.fingerprint(path) != one["sha256"]:
             raise BadInput(f"input {path} has changed since", cure="bring back the file that was used then")
         found.append(str(path))
@@ -76,10 +78,8 @@ def _inputs(run: dict[str, Any], folder: str | Path | None) -> list[str]:
 
 def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All recorded values: those that ran with them, and those that were skipped."""
-    from jwcore.cli.explain import flat_entries
-
     values: dict[str, dict[str, Any]] = {}
-    for entry in flat_entries(settings["entries"]):
+    for entry in provenance.flat_entries(settings["entries"]):
         if "params" in entry:
             values[entry["label"]] = dict(entry["params"])
         elif entry.get("reason") in SKIPPED_BY_THE_USER:

@@ -17,6 +17,7 @@ from jwcore.errors import BadInput, JwcalError, MissingReference, PluginError, R
 from jwcore.executors import find_executor
 from jwcore.node_runner import NodeOutcome, NodeRunner, ProductRef
 from jwcore.plan_model import Node, Plan, Source
+from jwcore.plan_text import grouped_problems
 from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE, suffixes_of
 
@@ -110,7 +111,8 @@ def refuse_problems(plan: Plan) -> None:
         return
     worst = max(plan.problems, key=lambda problem: problem.exit_code)
     kind = {3: MissingReference, 4: BadInput, 5: PluginError}.get(worst.exit_code, UsageError)
-    texts = list(dict.fromkeys(f"{problem.label}: {problem.text}" for problem in plan.problems))
+    found = grouped_problems(plan)
+    texts = [f"{', '.join(dict.fromkeys(label for label, _ in who))}: {text}" for (text, _), who in found.items()]
     more = f"; and {len(texts) - SHOWN_PROBLEMS} more, which the plan lists" if len(texts) > SHOWN_PROBLEMS else ""
     raise kind("; ".join(texts[:SHOWN_PROBLEMS]) + more, cure=worst.cure)
 
@@ -170,18 +172,30 @@ class _Work:
         return vars(self) | {"plugins": None, "progress": None}
 
     def __call__(self, node_id: str, upstream: Mapping[tuple[str, str], Any]) -> NodeOutcome:
+        node = self.plan.node(node_id)
         if self.plugins is None:
             os.environ.setdefault("NUMBA_NUM_THREADS", str(self.threads))
-            logging.basicConfig(format="%(message)s", level=logging.WARNING)
+            logging.basicConfig(
+                format=f"{_short_name(self.plan, node)}  %(message)s", level=logging.WARNING, force=True
+            )
             log.setLevel(self.level)
             self.plugins = Plugins(self.plan.selection)
-        node = self.plan.node(node_id)
         if self.plan.options.resume and (done := _done_before(self.plan, node)) is not None:
             log.info("%-20s %s is up to date", "resume", node.id)
             return done
         log.info("%s", node.id)
         state = upstream.get((node.state_from, "state"))
         return NodeRunner(self.plan, node, self.plugins, upstream=upstream, state=state, progress=self.progress).run()
+
+
+def _short_name(plan: Plan, node: Node) -> str:
+    """Last words of a base name, enough of them to tell all base names apart: a prefix for lines of nodes side by side."""
+    bases = {one.base for one in plan.nodes}
+    for words in range(2, 9):
+        short = {base: "_".join(base.split("_")[-words:]) for base in bases}
+        if len(set(short.values())) == len(bases):
+            break
+    return short[node.base].replace("%", "%%")
 
 
 def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:

@@ -1,33 +1,40 @@
 """The two kinds of compiled kernels used by all algorithms, with one set of compiler options.
 
 Compiled code is cached in the user's cache folder, so that it is shared by environments that cannot write beside the
-package and survives re-installation. The compiler notices only changes of the file that a kernel is in, not of the kernels
-that it calls from other files; the folder is therefore named after the content of all of them. ``fastmath`` stays off: it
-optimises NaN tests away, which silently loses flags.
+package and survives re-installation. ``fastmath`` stays off: it optimises NaN tests away, which silently loses flags.
 """
 
-import hashlib
 import importlib
+import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import platformdirs
+from jwcore.algorithms import _kernel_cache
 
-
-def _cache_folder() -> Path:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return platformdirs.user_cache_path("jwcal") / "kernels" / digest.hexdigest()[:12]
-
-
-os.environ.setdefault("NUMBA_CACHE_DIR", str(_cache_folder()))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernel_cache.folder()))
 
 numba = importlib.import_module("numba")  # not before the cache folder is known
+event: Any = importlib.import_module("numba.core.event")
 prange = numba.prange
 
 __all__ = ["inner_kernel", "kernel", "parallel_kernel", "prange"]
+
+
+class _Announcement(event.Listener):
+    """Says once, when the first kernel is not found in the cache, why a run starts with a pause."""
+
+    def on_start(self, _: Any) -> None:
+        event.unregister("numba:compile", self)
+        some = "kernels that no run has needed yet" if _kernel_cache.compiled() else "the kernels"
+        length = "" if _kernel_cache.compiled() else "; one to two minutes"
+        logging.getLogger("jwcal").info("compiling %s (once%s)", some, length)
+
+    def on_end(self, _: Any) -> None:
+        """Nothing to do; the interface wants it."""
+
+
+event.register("numba:compile", _Announcement())
 
 
 def kernel(function: Callable) -> Callable:

@@ -37,6 +37,14 @@ class NoiseFigures(NamedTuple):
     rows: float
     columns: float
 
+    def counts(self, when: str) -> dict[str, NDArray[np.float64]]:
+        """Return what is known as figures of an exposure, ``row_noise_<when>`` and ``column_noise_<when>``.
+
+        They are arrays of one element, so that they count once where an exposure is worked through in pieces.
+        """
+        named = {f"row_noise_{when}": self.rows, f"column_noise_{when}": self.columns}
+        return {name: np.array([figure]) for name, figure in named.items() if np.isfinite(figure)}
+
 
 def noise_figures(
     groups: NDArray[np.float32], flags: NDArray[np.uint8], pixel_flags: NDArray[np.uint32]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib
-import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -62,56 +62,56 @@ def _plugin_commands() -> dict[str, click.Command]:
     return {command.name or "": command for command in Plugins().commands()}
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 reference, 4 input, 5 plugin, 130 Ctrl-C",
+)
 @click.version_option(package_name="jwcal", prog_name="jwcal")
 def root() -> None:
     """Calibrate JWST data with steps that can be taken apart: jwcal VERB --help tells more."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a user's mistake ends with one line and an exit code, never a traceback.
-
-    Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 missing reference, 4 bad input data, 5 plugin.
-    """
-    from jwcore.errors import JwcalError
+    """Run the command line; a user's mistake ends with one line and an exit code, never a traceback."""
+    from jwcore.errors import JwcalError, UsageError
+    from jwcore.stopping import Stopped, leave, listen
 
     gc.set_threshold(50_000, 20, 20)  # imports make many objects that stay: looking for garbage among them takes 0.1 s
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # the line of the source is for programmers
+    listen()
     code = 0
     try:
-        code = root.main(arguments, standalone_mode=False) or 0
+        code = root.main(arguments, prog_name="jwcal", standalone_mode=False) or 0
     except click.exceptions.Exit as request:
         code = request.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = 2
-    except JwcalError as error:
-        click.secho("error: ", fg="red", nl=False, err=True)
-        click.echo(str(error), err=True)
         code = error.exit_code
+    except click.ClickException as error:
+        code = _tell(UsageError(error.format_message().rstrip("."), cure=_see_help(error)))
+    except JwcalError as error:
+        code = _tell(error)
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
     except OSError as error:
-        click.secho("error: ", fg="red", nl=False, err=True)
-        place = f" [{error.filename}]" if error.filename else ""
-        click.echo(f"{error.strerror or error}{place} — check path, permissions and free space", err=True)
-        code = 1
-    except (click.Abort, KeyboardInterrupt):
+        cure = "check path, permissions and free space"
+        code = _tell(JwcalError(error.strerror or str(error), where=error.filename, cure=cure))
+    except Stopped as signal:
         click.echo("stopped; finished products are complete, nothing half-written is left", err=True)
-        code = 1
+        code = signal.args[0]
     leave(code)
 
 
-def leave(code: int) -> None:
-    """End the process at once after flushing: tearing down compiled code would cost 0.2 s and do nothing useful."""
-    import logging
+def _tell(error: Any) -> int:
+    """Write what is wrong, where, and the cure, in one line; return the exit code."""
+    click.secho("error: ", fg="red", nl=False, err=True)
+    click.echo(str(error), err=True)
+    return error.exit_code
 
-    logging.shutdown()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
-        pass
-    if "multiprocessing.resource_tracker" in sys.modules:
-        sys.exit(code)  # worker pools have semaphores to give back
-    os._exit(code)
+
+def _see_help(error: click.ClickException) -> str | None:
+    """Word the cure of a mistake that the option parser found."""
+    context = getattr(error, "ctx", None)
+    return f"see {context.command_path} --help" if context else None

@@ -16,7 +16,7 @@ def command() -> None:
 @command.command("from-list")
 @click.argument("files", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="Association file to write (.json).")
-@click.option("--product-name", metavar="NAME", help="Base name of the products (default: from the exposures).")
+@click.option("--product-name", metavar="NAME", help="Base name of the product (stage 3; in stage 2 files name it).")
 @click.option(
     "--rule", "level", type=click.Choice(["2", "3"]), default="3", show_default=True, help="Stage that will use it."
 )

@@ -89,7 +89,14 @@ def parse_size(text: str | None) -> int | None:
     """Read a number of bytes such as ``4G`` or ``500M``."""
     if text is None:
         return None
+    from jwcore import memory
+
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
     if match is None or float(match[1]) == 0:
         raise UsageError(f"cannot read the size '{text}'", where="--max-memory", cure="write it like 4G or 500M")
-    return int(float(match[1]) * UNITS[match[2]])
+    size = int(float(match[1]) * UNITS[match[2]])
+    least = memory.LIBRARIES + memory.COMPILING
+    if size < least:
+        cure = f"give {least // 10**6}M or more; what the exposures need, the plan tells"
+        raise UsageError(f"the program alone needs more than {text}", where="--max-memory", cure=cure)
+    return size

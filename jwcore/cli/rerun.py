@@ -8,7 +8,9 @@ import click
 @click.command("rerun")
 @click.argument("product", type=click.Path(dir_okay=False))
 @click.option("-o", "--output-dir", metavar="DIR", default=".", show_default=True, help="Folder for the new product.")
-@click.option("--input-dir", metavar="DIR", help="Where the inputs are now (default: where they were).")
+@click.option(
+    "--input-dir", metavar="DIR", help="Where the inputs are now (default: where they were, or beside PRODUCT)."
+)
 @click.option("--references", metavar="DIR|crds|none", help="Where references come from (default: the same files).")
 def command(product: str, *, output_dir: str, input_dir: str | None, references: str | None) -> None:
     """Run the last recipe of PRODUCT again with the same inputs, implementations, parameters and references."""

@@ -24,7 +24,7 @@ def command(what: str, inputs: tuple[str, ...], *, quiet: bool, verbose: bool, *
     WHAT is a recipe (detector1, image2, image3, or its calwebb_ name), a single step (flat_field), or auto: the whole chain
     for the exposures, up to --to.
     """
-    from jwcore.cli.terminal import progress, start_logging
+    from jwcore.cli.terminal import hanging, progress, start_logging
     from jwcore.planner import plan
     from jwcore.runner import run_plan
 
@@ -32,7 +32,7 @@ def command(what: str, inputs: tuple[str, ...], *, quiet: bool, verbose: bool, *
     started = time.perf_counter()
     planned = plan(list(inputs), what, **plan_request(options))
     if not quiet:
-        click.echo(str(planned) if verbose else _summary(planned))
+        click.echo(hanging(str(planned)) if verbose else _summary(planned))
     result = run_plan(planned, progress=None if quiet else progress)
     if not quiet:
         _report(result, time.perf_counter() - started)

@@ -33,10 +33,12 @@ def command(
     on: tuple[str, ...], off: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Simulate a dithered programme: raw files, truth, references in a CRDS cache, association."""
+    from jwcore.cli.terminal import start_logging
     from jwcore.errors import UsageError
     from jwcore.synth import simulate
     from jwcore.synth.tables import find_instrument
 
+    start_logging()
     named = {"detectors": detectors, "filter": filter_name, "readpatt": readpatt, "subarray": subarray}
     chosen: dict[str, Any] = {name: _upper(value) for name, value in named.items() if value}
     try:
@@ -52,6 +54,8 @@ def command(
     if made.truth_catalog:
         click.echo(f"  {made.truth_catalog}  (truth)")
     click.echo(f"reduce them: jwcal run auto {output_dir} -o {output_dir}")
+    if made.cache:
+        click.echo(f"their references, for other folders: export CRDS_PATH={made.cache} CRDS_CONTEXT={made.context}")
 
 
 def _upper(value: str | tuple[str, ...]) -> str | tuple[str, ...]:

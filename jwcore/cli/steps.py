@@ -13,6 +13,7 @@ import click
 @click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin (or .py file).")
 def command(stage: str | None, *, plugins: tuple[str, ...]) -> None:
     """List all stages, or show one: what it must do, and every implementation with where it applies."""
+    from jwcore.cli.terminal import hanging
     from jwcore.params import unknown_name
     from jwcore.plugins import Plugins, Selection
 
@@ -20,8 +21,9 @@ def command(stage: str | None, *, plugins: tuple[str, ...]) -> None:
     loaded.load_rest()
     if stage is None:
         for declared in loaded.stages.values():
-            names = ", ".join(i.key for i in loaded.implementations(declared.name)) or "-"
-            click.echo(f"{declared.name:<20} {names:<40.40} {declared.summary}")
+            keys = [one.key.removesuffix(f":{declared.name}") for one in loaded.implementations(declared.name)]
+            line = f"{declared.name:<20} {', '.join(keys) or '-':<22} {declared.summary}"
+            click.echo(hanging(line, indent=44))
             for one in loaded.wrappers(declared.name):
                 click.echo(f"{'':<20} wrapped by {one.key}")
         return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -27,3 +29,14 @@ def progress(items: Iterable[Any], label: str) -> Iterator[Any]:
     from rich.progress import track
 
     yield from track(list(items), description=f"{label:<20}", console=Console(stderr=True), transient=True)
+
+
+def hanging(text: str, *, indent: int = 25) -> str:
+    """Wrap lines at the width of the terminal so that columns stay readable; what no terminal reads stays as it is."""
+    if not sys.stdout.isatty():
+        return text
+    wrap = textwrap.TextWrapper(
+        width=shutil.get_terminal_size().columns, subsequent_indent=" " * indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return "\n".join(wrap.fill(line) for line in text.split("\n"))

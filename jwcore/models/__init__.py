@@ -27,6 +27,7 @@ from jwcore.models.exposure import Exposure, Extra
 from jwcore.models.facts import is_moving_target, is_tso
 from jwcore.models.meta import InvalidMetadata, Meta
 from jwcore.models.naming import of_integrations, product_name, strip_suffix, suffix_of
+from jwcore.models.needs import check_exposure, read_exposure_meta, require
 from jwcore.models.reader import fingerprint, read_exposure, read_meta
 from jwcore.models.sets import ExposureSet
 from jwcore.models.tree import Tree
@@ -52,6 +53,7 @@ __all__ = [
     "Tree",
     "Uncal",
     "blend",
+    "check_exposure",
     "fingerprint",
     "header_table",
     "is_moving_target",
@@ -59,7 +61,9 @@ __all__ = [
     "of_integrations",
     "product_name",
     "read",
+    "read_exposure_meta",
     "read_meta",
+    "require",
     "strip_suffix",
     "suffix_of",
     "write",

@@ -2,6 +2,9 @@
 
 from jwcore.models.meta import Meta
 
+INTERLEAVED, NORMAL = (3200, 2048), (2048, 2048)
+"""Shapes of a frame with interleaved reference pixels (NIRSpec IRS2), and of its normal pixels, which the keywords count."""
+
 
 def is_tso(meta: Meta, *, always: bool) -> bool:
     """Tell whether an exposure is a time series.

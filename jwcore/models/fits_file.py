@@ -32,6 +32,7 @@ READERS = 2
 """Threads that read one array: the time goes into fresh pages of memory, more than into the disk."""
 
 _STORED = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_FITS = b"SIMPLE  ="
 _GZIP = b"\x1f\x8b"
 _DAMAGED = "copy or download the file again"
 
@@ -98,6 +99,20 @@ class Block:
         return self.is_unsigned or self.scaling == (1, 0)
 
 
+def check_beginning(path: Path) -> None:
+    """Refuse what is no FITS file, in our own words: the library speaks to programmers."""
+    with path.open("rb") as stream:
+        first = stream.read(24)
+    if not first:
+        raise BadInput("the file is empty", where=str(path), cure=_DAMAGED)
+    if first.startswith(_GZIP):
+        raise BadInput("the file is compressed", where=str(path), cure="unpack it with gunzip")
+    if not first.startswith(_FITS):
+        shown = first.decode("ascii", "replace").partition("\n")[0]
+        message = f"{path.name} is not a FITS file (it begins with {shown!r})"
+        raise BadInput(message, where=str(path), cure="give a FITS file, or download it again")
+
+
 class FitsFile:
     """The HDUs of a FITS file.
 
@@ -110,12 +125,8 @@ class FitsFile:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._stamp = self._state()
-        if self._stamp[0] == 0:
-            raise BadInput("the file is empty", where=str(path), cure=_DAMAGED)
         if self.path.is_file():
-            with self.open() as stream:
-                if stream.read(2) == _GZIP:
-                    raise BadInput("the file is compressed", where=str(path), cure="unpack it with gunzip")
+            check_beginning(self.path)
         self.blocks = self._scan()
         self._check_end()
 

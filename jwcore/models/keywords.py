@@ -10,6 +10,7 @@ become one (``first`` unless given; see `BLEND_RULES`), ``-`` keeps the keyword 
 products.
 """
 
+import difflib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ BLEND_RULES = frozenset({"first", "min", "max", "mean", "sum", "multi", "wheelto
 
 ``multi`` is the common value or ``MULTIPLE``; ``wheeltol`` is the out-of-tolerance text if any input has it.
 """
+
+MANY = 12
+"""A message lists so many allowed values, not more."""
 
 TYPES: dict[str, type] = {"s": str, "i": int, "f": float, "b": bool}
 """Python type of each type letter."""
@@ -56,8 +60,16 @@ class Keyword(NamedTuple):
         if isinstance(value, str) and not (value.isascii() and value.isprintable()):
             raise ValueError(f"{value!r} is not plain ASCII")
         if self.values is not None and value not in self.values:
-            raise ValueError(f"{value!r} is not one of {', '.join(sorted(map(str, self.values)))}")
+            raise ValueError(f"{value!r} is not one of {_choices(value, self.values)}")
         return value
+
+
+def _choices(value: Any, allowed: frozenset) -> str:
+    """Return the allowed values for a message, of many their number alone, and the nearest one."""
+    known = sorted(map(str, allowed))
+    near = difflib.get_close_matches(str(value).upper(), known, n=1)
+    listed = ", ".join(known) if len(known) <= MANY else f"the {len(known)} allowed values"
+    return listed + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _rows(text: str) -> Iterator[Keyword]:

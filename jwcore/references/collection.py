@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jwcore.errors import BadInput, MissingReference
+from jwcore.errors import MissingReference
+from jwcore.references.fitness import check_owner
 from jwcore.references.headers import identify
 from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
 from jwcore.references.reference import Reference
 from jwcore.references.subarray import science_window
 
 __all__ = ["References"]
-
-_ANY = {"", "N/A", "ANY", "MULTIPLE", "GENERIC"}
 
 
 class References(Mapping[str, Reference]):
@@ -84,21 +83,8 @@ class References(Mapping[str, Reference]):
                 where=str(found.path),
                 cure="correct the path, or fetch the file",
             )
-        facts = identify(found.path)
-        for keyword, pattern, path in (
-            ("INSTRUME", "INSTRUME", "instrument.name"),
-            ("DETECTOR", "P_DETECT", "instrument.detector"),
-        ):
-            own = self._meta.get(path)
-            stated = str(facts.get(pattern) or facts.get(keyword, "")).upper()
-            choices = {choice.strip() for choice in stated.split("|")} - {""}
-            if own is None or not choices or choices & _ANY or str(own).upper() in choices:
-                continue
-            raise BadInput(
-                f"{found.type} reference is for {keyword} {stated.strip('|')}, the exposure is of {own}",
-                where=str(found.path),
-                cure=f"name a {found.type} reference for {own}",
-            )
+        instrument, detector = (self._meta.get(f"instrument.{name}") for name in ("name", "detector"))
+        check_owner(found, identify(found.path), name=instrument, detector=detector)
 
 
 def _absent(type_: str, outcome: NotApplicable | Missing | None) -> MissingReference:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jwcore.errors import JwcalError, MissingReference, UsageError
+
 __all__ = ["CrdsCache"]
 
 _SYMBOLIC = {"jwst-operational": "operational_context", "jwst-latest": "latest_context", "jwst-edit": "edit_context"}
@@ -81,6 +83,22 @@ class CrdsCache:
     def newest(self) -> str:
         """The latest context whose rules are in the cache; empty when there is none."""
         return max((path.name for path in self.mappings.glob("jwst_*.pmap")), default="")
+
+    def problem(self) -> JwcalError | None:
+        """Return what keeps the cache from being used at all, None when it can select references."""
+        root = self.mappings.parent.parent
+        if not root.is_dir():
+            cure = "correct CRDS_PATH, or fill a cache there (docs/start.md), or --references DIR"
+            return UsageError("the folder of the CRDS cache does not exist", where=str(root), cure=cure)
+        there = f", such as {self.newest}, which is there" if self.newest else ""
+        if not self.context:
+            asked = f"CRDS_CONTEXT={self.requested} is" if self.requested else "CRDS_CONTEXT is not set, and there is"
+            cure = f"set CRDS_CONTEXT=jwst_NNNN.pmap{there}"
+            return UsageError(f"{asked} no context that can be resolved offline", where=str(root), cure=cure)
+        if not (self.mappings / self.context).is_file():
+            cure = f"while online, crds sync --contexts {self.context}; or another CRDS_CONTEXT{there}"
+            return MissingReference(f"no rules {self.context} in the CRDS cache", where=str(root), cure=cure)
+        return None
 
     @cached_property
     def bad_files(self) -> frozenset[str]:

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jwcore.models.keywords import BY_PATH
 from jwcore.references.crds_cache import CrdsCache
 from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
 from jwcore.references.parameters import describe
@@ -14,7 +16,9 @@ from jwcore.references.resolutions import Answers, ResolutionStore
 
 __all__ = ["CrdsProvider"]
 
-_NO_CACHE = "set CRDS_PATH to a CRDS cache, or name a folder with --references DIR"
+_NO_CACHE = "set CRDS_PATH to a CRDS cache (docs/start.md), or name a folder with --references DIR"
+
+_UNSET = re.compile(r"'META\.([A-Z0-9_.]+)' (?:value='|is )UNDEFINED")
 
 
 class CrdsProvider:
@@ -50,18 +54,20 @@ class CrdsProvider:
         return cache.context if cache else ""
 
     def find(self, types: Sequence[str], parameters: Mapping[str, str]) -> dict[str, Outcome]:
-        """Select one file per type."""
+        """Select one file per type.
+
+        Raises
+        ------
+        UsageError, MissingReference
+            When the cache that the environment names cannot be used: one mistake, whatever the number of types.
+        """
         cache = self.cache
         if cache is None:
             return self._all_missing(types, "no CRDS cache is configured", _NO_CACHE)
-        if not cache.context:
-            asked = f"cannot resolve CRDS_CONTEXT={cache.requested} offline" if cache.requested else "names no context"
-            return self._all_missing(types, f"the CRDS cache {asked}", "set CRDS_CONTEXT=jwst_NNNN.pmap")
-        if not (cache.mappings / cache.context).is_file():
-            cure = _sync(cache.context)
-            if cache.newest:
-                cure = f"set CRDS_CONTEXT={cache.newest}, which is there, or {cure}"
-            return self._all_missing(types, f"no rules {cache.context} in {cache.mappings}", cure)
+        if problem := cache.problem():
+            if self._cache is None:
+                raise problem
+            return self._all_missing(types, f"{problem.message} [{problem.where}]", problem.cure or "")
         answers = self._store.get(cache, types, parameters)
         if answers is None:
             answers, mappings = evaluate(cache, types, parameters)
@@ -77,16 +83,14 @@ class CrdsProvider:
         if answer.startswith("N/A"):
             return NotApplicable(type_, answer.removeprefix("N/A: "), **made_by)
         if answer.startswith("!"):
-            exposure = describe(parameters)
-            return Missing(
-                type_, f"{answer[1:]} ({exposure})", f"--override {type_}=FILE, or another CRDS_CONTEXT", **made_by
-            )
+            return Missing(type_, *_failure(answer[1:], type_, parameters), **made_by)
         if answer in cache.bad_files and not cache.allow_bad:
             cure = f"--override {type_}=FILE, or CRDS_ALLOW_BAD_REFERENCES=1"
             return Missing(type_, f"{answer} is marked as scientifically invalid", cure, name=answer, **made_by)
         path = cache.locate(answer)
         if not path.is_file():
-            return Missing(type_, f"{answer} is not in the CRDS cache", _sync(cache.context), name=answer, **made_by)
+            reason = f"{answer} is not in the CRDS cache"
+            return Missing(type_, reason, _fetching(cache.context, parameters), name=answer, **made_by)
         return Found(type_, path, answer, self.name, cache.context)
 
     def fetch(self, missing: Sequence[Missing]) -> dict[str, Outcome]:
@@ -176,8 +180,22 @@ def _answer(best: Any) -> str:
     return best
 
 
-def _sync(context: str) -> str:
-    return f"crds sync --contexts {context} --fetch-references, or --references DIR"
+def _failure(reason: str, type_: str, parameters: Mapping[str, str]) -> tuple[str, str]:
+    """Return why the rules select no file, and the cure; the client names metadata, people know keywords."""
+    unset = _UNSET.search(reason)
+    if unset and (keyword := BY_PATH.get(unset[1].lower())):
+        file = parameters.get("FILE") or "the exposure"
+        return (
+            f"no {keyword.name} in the header of {file}, by which it is selected",
+            f"add {keyword.name} to the header",
+        )
+    return f"{reason} ({describe(parameters)})", f"--override {type_}=FILE, or another CRDS_CONTEXT"
+
+
+def _fetching(context: str, parameters: Mapping[str, str]) -> str:
+    """Return the command that fetches what one exposure needs; whole contexts are terabytes."""
+    command = f"crds bestrefs --jwst --new-context {context} --files {parameters.get('FILE', 'EXPOSURE')}"
+    return f"while online, {command} --sync-references 1; or --references DIR"
 
 
 def _server() -> bool:

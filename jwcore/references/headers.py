@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jwcore.errors import BadInput
+from jwcore.models.fits_file import check_beginning
 
 __all__ = ["PATHS", "identify", "read_tree"]
 
@@ -83,6 +84,7 @@ def identify(path: Path) -> dict[str, Any]:
 def _from_fits(path: Path) -> dict[str, Any]:
     from astropy.io import fits
 
+    check_beginning(path)
     header = fits.getheader(path, 0)
     return {keyword: header[keyword] for keyword in PATHS if header.get(keyword) not in (None, "")}
 

@@ -61,13 +61,15 @@ def parameters_of(meta: Any, *, path: Path | None = None) -> dict[str, str]:
     -------
     dict of str
         ``META.EXPOSURE.TYPE`` ... -> conditioned value, for scalars that are set. ``SIMCACHE`` and ``SIMCTX`` are
-        added, unconditioned, when the exposure has them.
+        added, unconditioned, when the exposure has them, and ``FILE`` when the path is given: for messages.
     """
     parameters = {}
     for name, value in _flatten(meta.items()):
         section = name.partition(".")[0]
         if section in SECTIONS and isinstance(value, str | int | float | bool):
             parameters[f"META.{name.upper()}"] = condition(value)
+    if path is not None:
+        parameters["FILE"] = str(path)
     read = getattr(meta, "keyword", meta.get)
     cache, context = (read(name, None) for name in CACHE_KEYWORDS)
     if cache and context:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jwcore.errors import UsageError
+from jwcore.references.fitness import check_fit
 from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
 
 __all__ = ["Chain", "OverrideProvider", "Provider", "chain_from_options"]
@@ -58,17 +59,27 @@ class OverrideProvider:
         self.overrides = {type_.lower(): str(target) for type_, target in overrides.items()}
 
     def find(self, types: Sequence[str], parameters: Mapping[str, str]) -> dict[str, Outcome]:
-        """Answer for the overridden types alone."""
-        return {type_: self._outcome(type_, self.overrides[type_]) for type_ in types if type_ in self.overrides}
+        """Answer for the overridden types alone.
 
-    def _outcome(self, type_: str, target: str) -> Outcome:
+        Raises
+        ------
+        BadInput
+            For a file that does not fit the exposure.
+        """
+        return {
+            type_: self._outcome(type_, self.overrides[type_], parameters) for type_ in types if type_ in self.overrides
+        }
+
+    def _outcome(self, type_: str, target: str, parameters: Mapping[str, str]) -> Outcome:
         if target.upper() == "N/A":
             return NotApplicable(type_, "overridden as N/A", provider=self.name)
         path = Path(target).expanduser().absolute()
         if not path.is_file():
             cure = f"correct the path {target}"
             return Missing(type_, f"{path} does not exist", cure, name=path.name, provider=self.name)
-        return Found(type_, path, path.name, self.name)
+        found = Found(type_, path, path.name, self.name)
+        check_fit(found, parameters)
+        return found
 
 
 class Chain:

@@ -131,16 +131,6 @@ class Reference:
             return stored
         return (*stored[:-2], *(part.stop - part.start for part in cut))
 
-    def covers(self, key: Key = "SCI") -> bool:
-        """Tell whether an image of the detector reaches over the whole exposure; False when it is absent or smaller."""
-        shape, target = self._storage.shape(key), self.window
-        if shape is None or target is None:
-            return shape is not None
-        if shape[-2] < target.ny or shape[-1] < target.nx:
-            return False
-        window = reference_window(self.keyword, shape, self.name)
-        return window is None or target.fits(window)
-
     def array(self, key: Key = "SCI") -> np.ndarray | None:
         """Return an image extension, None when the file does not have it.
 

@@ -57,7 +57,8 @@ class ResolutionStore:
             rules = hashlib.sha1((cache.mappings / cache.context).read_bytes()).hexdigest()
         except OSError:
             rules = "absent"
-        key = hashlib.sha1(json.dumps([str(cache.mappings), sorted(parameters.items())]).encode()).hexdigest()
+        facts = sorted(item for item in parameters.items() if item[0].startswith("META."))
+        key = hashlib.sha1(json.dumps([str(cache.mappings), facts]).encode()).hexdigest()
         return self._folder / f"{cache.context}-{rules[:12]}" / f"{key}.json"
 
 

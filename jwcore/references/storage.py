@@ -109,6 +109,10 @@ class FitsStorage:
         blocks = (block for block in self._file.blocks if block.name.upper() == name and block.version == version)
         return next(blocks, None)
 
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of all images, from the headers."""
+        return [block.shape for block in self._file.blocks if block.is_image and block.shape]
+
     def keyword(self, name: str, key: Key | None = None) -> Any:
         """Return a header value of one extension, None when absent."""
         block = self._block(key or "PRIMARY")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jwcore.errors import BadInput
+from jwcore.models.facts import INTERLEAVED, NORMAL
 
 __all__ = ["DETECTOR_PLANES", "Window", "cut_out", "reference_window", "science_window"]
 
@@ -22,8 +23,6 @@ The arrays of all other types are handed out as they are stored. An IPC kernel i
 differs from pixel to pixel.
 """
 
-INTERLEAVED, NORMAL = (3200, 2048), (2048, 2048)
-"""Shapes of a frame with interleaved reference pixels (NIRSpec IRS2), and of its normal pixels, which the keywords count."""
 FULL_FRAMES = (NORMAL, INTERLEAVED, (1024, 1032))
 """Shapes that need no keywords to be recognised as the whole detector (rows, columns)."""
 
@@ -76,13 +75,15 @@ def science_window(meta: Any, shape: tuple[int, ...] | None = None) -> Window | 
     Returns
     -------
     Window or None
-        None when the exposure does not say.
+        None when the exposure does not say, and for a resampled image, whose pixels are not those of the detector.
 
     Raises
     ------
     BadInput
         For a start below 1, or a striped readout.
     """
+    if meta.get("cal_step.resample") == "COMPLETE":
+        return None
     if meta.get("subarray.multistripe_reads1") is not None or (meta.get("subarray.num_superstripe") or 0) > 0:
         raise BadInput(
             "striped readouts (MSTR_RD1, SSTR_NST) are not supported yet",

@@ -29,21 +29,27 @@ def images(
     """
     figure, axes = _figure(len(arrays), size)
     for number, (axis, array, title) in enumerate(zip(axes, arrays, titles, strict=True)):
-        axis.imshow(stretched(array), origin="lower", cmap=_colours(), interpolation="nearest", vmin=0, vmax=1)
+        axis.imshow(stretched(binned(array)), origin="lower", cmap=_colours(), interpolation="nearest", vmin=0, vmax=1)
         axis.set_title(title, fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
         if marks is not None and marks[number] is not None:
-            x, y = marks[number]
+            x, y = (np.asarray(position) / _bin(array) for position in marks[number])
             axis.plot(x, y, "o", mfc="none", mec="#36c", ms=6, mew=0.6)
     return _png(figure)
 
 
 def scatter(panels: Sequence[dict[str, Any]], *, size: float = 4.5) -> bytes:
-    """Draw scatter plots side by side; each panel has x, y, xlabel, ylabel, title and, optionally, logx and line."""
+    """Draw scatter plots side by side.
+
+    Each panel has x, y, xlabel, ylabel, title and, optionally, logx, ylim, line, and ``special``: which points are drawn as
+    open circles.
+    """
     figure, axes = _figure(len(panels), size)
     for axis, panel in zip(axes, panels, strict=True):
-        axis.plot(panel["x"], panel["y"], ".", ms=4, alpha=0.7)
+        special = panel.get("special", np.zeros(len(panel["x"]), bool))
+        axis.plot(panel["x"][~special], panel["y"][~special], ".", ms=4, alpha=0.7)
+        axis.plot(panel["x"][special], panel["y"][special], "o", ms=6, mfc="none", mec="#c33")
         if "line" in panel:
             axis.axhline(panel["line"], color="0.5", lw=0.8)
         if panel.get("logx"):
@@ -55,7 +61,22 @@ def scatter(panels: Sequence[dict[str, Any]], *, size: float = 4.5) -> bytes:
     return _png(figure)
 
 
-def stretched(array: np.ndarray, *, softening: float = 3.0) -> np.ndarray:
+def binned(array: np.ndarray) -> np.ndarray:
+    """Average blocks of pixels, so that an image of any size shows all its pixels in some 800 points."""
+    step = _bin(array)
+    if step == 1:
+        return array
+    ny, nx = (size // step for size in array.shape)
+    blocks = array[: ny * step, : nx * step].reshape(ny, step, nx, step)
+    number = np.isfinite(blocks).sum(axis=(1, 3))
+    return np.where(number, np.nansum(blocks, axis=(1, 3)) / np.maximum(number, 1), np.nan)
+
+
+def _bin(array: np.ndarray) -> int:
+    return max(1, round(max(array.shape) / 800))
+
+
+def stretched(array: np.ndarray, *, softening: float = 5.0) -> np.ndarray:
     """Map an image to 0...1 with an asinh stretch between its background and its brightest part in a thousand."""
     finite = array[np.isfinite(array)]
     if not finite.size:

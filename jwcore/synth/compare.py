@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jwcore.synth.reasons import explain_extra, explain_missed
 from jwcore.synth.sky import read_catalog
 
 __all__ = ["Comparison", "compare_catalog", "footprint_of"]
@@ -17,8 +18,8 @@ _MAS = 3.6e6
 class Comparison:
     """Result of `compare_catalog`.
 
-    ``pairs`` is a structured array of matches: id, abmag, flux_ujy (injected), recovered_ujy, error_ujy, dra, ddec
-    (recovered minus injected, mas, after removal of the common ``shift``). ``shift`` is the median offset (mas, east
+    ``pairs`` is a structured array of matches: id, type, ra, dec, abmag, flux_ujy (injected), recovered_ujy, error_ujy,
+    dra, ddec (recovered minus injected, mas, after removal of the common ``shift``). ``shift`` is the median offset (mas, east
     and north): relative alignment cannot know it. ``flux_ratio`` is the median of recovered over injected flux of the
     bright point sources, ``flux_scatter`` its robust standard deviation, ``position_rms`` the robust rms per axis (mas).
     """
@@ -32,6 +33,10 @@ class Comparison:
     flux_ratio: float
     flux_scatter: float
     spurious: int
+    missed: dict[str, int]
+    """Injected sources that were not recovered, by what the truth says about them; each counts once."""
+    extra: dict[str, int]
+    """Detections without an injected source, by what is near them."""
 
     def __str__(self) -> str:
         bins = "  ".join(f"{name} mag: {100 * value:.0f} %" for name, value in self.completeness.items())
@@ -39,7 +44,9 @@ class Comparison:
             f"{self.pairs.size} of {self.injected} injected sources recovered, {self.spurious} unmatched detections\n"
             f"completeness  {bins}\n"
             f"position  shift ({self.shift[0]:+.1f}, {self.shift[1]:+.1f}) mas, rms {self.position_rms:.2f} mas per axis\n"
-            f"flux      recovered / injected {self.flux_ratio:.4f} +- {self.flux_scatter:.4f} (bright stars)"
+            f"flux      recovered / injected {self.flux_ratio:.4f} +- {self.flux_scatter:.4f} (bright stars)\n"
+            f"missed    {_counts(self.missed)}\n"
+            f"unmatched {_counts(self.extra)}"
         )
 
 
@@ -113,6 +120,7 @@ def compare_catalog(
     ra, dec, flux, error = _load(recovered)
     centre = (float(ra[0]), float(np.median(dec)))
     true_x, true_y = _tangent(catalog["ra"], catalog["dec"], centre)
+    everything = 3600 * np.stack([true_x, true_y], axis=1), catalog["abmag"]
     if footprint is not None:
         seen = _inside(true_x, true_y, np.stack(_tangent(footprint[:, 0], footprint[:, 1], centre), axis=1))
         catalog, true_x, true_y = catalog[seen], true_x[seen], true_y[seen]
@@ -132,16 +140,30 @@ def compare_catalog(
     pairs = _pairs(catalog[index[chosen]], flux[chosen], error[chosen])
     pairs["dra"] = (x[chosen] - true_x[index[chosen]] - shift[0]) * _MAS
     pairs["ddec"] = (y[chosen] - true_y[index[chosen]] - shift[1]) * _MAS
-    return _summary(pairs, catalog=catalog, index=index[chosen], detections=ra.size, shift=shift, bright=bright)
+    extra = explain_extra(3600 * (np.stack([x, y], axis=1)[~near] - shift), *everything)
+    return _summary(
+        pairs,
+        catalog=catalog,
+        places=3600 * np.stack([true_x, true_y], axis=1),
+        index=index[chosen],
+        detections=ra.size,
+        shift=shift,
+        bright=bright,
+        extra=extra,
+    )
 
 
 def _pairs(injected: np.ndarray, flux: np.ndarray, error: np.ndarray) -> np.ndarray:
-    names = ("flux_ujy", "abmag", "recovered_ujy", "error_ujy", "dra", "ddec")
+    names = ("ra", "dec", "flux_ujy", "abmag", "recovered_ujy", "error_ujy", "dra", "ddec")
     pairs = np.zeros(injected.size, [("id", "i4"), ("type", "U6"), *((name, "f8") for name in names)])
-    for name in ("id", "type", "flux_ujy", "abmag"):
+    for name in ("id", "type", "ra", "dec", "flux_ujy", "abmag"):
         pairs[name] = injected[name]
     pairs["recovered_ujy"], pairs["error_ujy"] = flux, error
     return pairs
+
+
+def _counts(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in reasons.items()) or "none"
 
 
 def _robust(values: np.ndarray) -> float:
@@ -154,9 +176,11 @@ def _summary(
     *,
     catalog: np.ndarray,
     index: np.ndarray,
+    places: np.ndarray,
     detections: int,
     shift: np.ndarray,
     bright: tuple[float, float],
+    extra: dict[str, int],
 ) -> Comparison:
     found = np.zeros(catalog.size, bool)
     found[index] = True
@@ -175,4 +199,6 @@ def _summary(
         flux_ratio=float(np.median(ratio)) if ratio.size else float("nan"),
         flux_scatter=_robust(ratio),
         spurious=detections - pairs.size,
+        missed=explain_missed(catalog, places, found, completeness),
+        extra=extra,
     )

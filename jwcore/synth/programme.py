@@ -246,5 +246,5 @@ def _choose_bandpass(instrument: Instrument, maps: Sequence[DetectorMaps], *, fi
         return instrument.bandpasses[wanted]
     if len(channels) > 1 or wanted not in offered:
         names = ", ".join(m.spec.name for m in maps)
-        raise ValueError(f"filter {wanted!r} does not go with {names}; choose from {sorted(offered)}")
+        raise ValueError(f"filter {wanted!r} does not go with {names}; choose from {', '.join(sorted(offered))}")
     return instrument.bandpasses[wanted]

@@ -11,6 +11,7 @@ from jwcore.synth.crds_cache import CONTEXT, FOLDER
 from jwcore.synth.effects import Effects
 from jwcore.synth.exposure import Observation
 from jwcore.synth.instruments import Subarray
+from jwcore.synth.limits import check_pointing_error, check_size
 from jwcore.synth.programme import TARGET, dither_offsets, make_programme
 from jwcore.synth.raw_files import split, write_truth, write_uncal
 from jwcore.synth.reference_files import ReferenceSet
@@ -139,9 +140,12 @@ def simulate(
     Raises
     ------
     ValueError
-        For an unknown instrument, mode, detector, filter, read pattern or sub-array; the message lists the valid ones.
+        For an unknown instrument, mode, detector, filter, read pattern or sub-array (the message lists the valid ones), and
+        for a programme that fits neither memory nor disk.
     """
     chosen = find_instrument(instrument, mode)
+    check_pointing_error(pointing_error_mas)
+    detectors = None if detectors is None else list(dict.fromkeys(detectors))
     programme = make_programme(
         instrument=chosen, detectors=detectors, filter_name=filter, pupil=pupil, readpatt=readpatt, ngroups=ngroups,
         nints=nints, subarray=subarray, effects=effects, date=date, target=target, roll=roll, seed=seed,
@@ -154,6 +158,7 @@ def simulate(
     offsets = dither_offsets(number=n_dithers, step=step)
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
+    check_size(programme, dithers=n_dithers, directory=directory)
     result = Simulation(directory=directory)
     sky = not plain and (chosen.mode.sky or catalog is not None)
     if sky:

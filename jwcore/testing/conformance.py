@@ -400,8 +400,8 @@ def _light(plugin: Plugin) -> None:
 
 
 def _known_keywords(info: StepInfo) -> None:
-    """Keywords in ``where`` and ``sets`` exist."""
-    for keyword in (*info.where, *info.sets):
+    """Keywords in ``where``, ``needs`` and ``sets`` exist."""
+    for keyword in (*info.where, *info.needs, *info.sets):
         if not named(keyword):
             _fail(f"{info.name} names the keyword {keyword}, which does not exist")
 

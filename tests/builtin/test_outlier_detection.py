@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from jwcore import planner
 from jwcore.algorithms import dq
-from jwcore.api import BadInput, Context, ExposureSet, StepFailed, UsageError
+from jwcore.api import BadInput, Context, ExposureSet, SkipStep, StepFailed, UsageError
 from jwcore.builtin.image3.outlier_detection import OutlierDetectionParams, outlier_detection
 from jwcore.declare import ExposureType
+from jwcore.testing import tiny_image
 from tests.builtin._dithers import SHAPE, SKIES, cosmic_rays, dithered, exposure, fingerprints, on_disk, star_places
 
 
@@ -141,8 +143,11 @@ def test_one_exposure_fails_unchanged():
 
 def test_other_modes_are_refused():
     context = Context("outlier_detection", exposure_type=ExposureType("", "", family="coronagraphy"))
-    with pytest.raises(StepFailed, match="coronagraphy"):
+    with pytest.raises(SkipStep, match="coronagraphy"):
         run(dithered(count=2), context)
+    ami = [tiny_image(EXP_TYPE="NIS_AMI", INSTRUME="NIRISS", DETECTOR="NIS") for _ in range(2)]
+    (step,) = planner.plan(ami, "outlier_detection", references="none").nodes[0].entries
+    assert "ami exposures is not available yet" in step.reason
 
 
 def test_thresholds_must_be_numbers():

@@ -19,7 +19,7 @@ def image():
         exposure = models.Image(data=np.arange(24, dtype="f4").reshape(4, 6) + np.float32(offset))
         defaults = {
             "INSTRUME": "NIRCAM", "DETECTOR": "NRCA1", "EXP_TYPE": "NRC_IMAGE", "FILTER": "F200W", "PUPIL": "CLEAR",
-            "CHANNEL": "SHORT", "TELESCOP": "JWST",
+            "CHANNEL": "SHORT", "TELESCOP": "JWST", "DATE-OBS": "2026-01-01", "TIME-OBS": "00:00:00.000",
         }  # fmt: skip
         for keyword, value in {**defaults, **keywords}.items():
             exposure.meta.set_keyword(keyword, value)

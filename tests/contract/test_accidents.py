@@ -96,7 +96,7 @@ def test_mistakes_are_named_with_their_cure(tmp_path, rate, words, code, expecte
 def test_a_crashing_step_names_itself_and_how_to_go_on(tmp_path, rate):
     done = jwcal("run", "toy_crash", rate, "-p", ACCIDENTS, "-o", tmp_path / "out")
     assert done.returncode == 1
-    assert "toy_crash (accidents:toy_crash, accidents.py:38) failed: AttributeError" in last_line(done)
+    assert "toy_crash (accidents:toy_crash, accidents.py:45) failed: AttributeError" in last_line(done)
     assert "--resume" in last_line(done)
     assert not list((tmp_path / "out").iterdir())
 
@@ -105,13 +105,6 @@ def test_a_killed_worker_is_an_error_not_a_hang(tmp_path, rate):
     done = jwcal("run", "toy_killed", rate, "-p", ACCIDENTS, "-o", tmp_path / "out", "--executor", "processes")
     assert done.returncode == 1
     assert "a worker process died" in last_line(done)
-    assert not list((tmp_path / "out").iterdir())
-
-
-def test_control_c_leaves_nothing_half_written(tmp_path, rate):
-    done = jwcal("run", "toy_interrupted", rate, "-p", ACCIDENTS, "-o", tmp_path / "out")
-    assert done.returncode == 1
-    assert "stopped" in last_line(done)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -147,7 +140,7 @@ def test_a_missing_keyword_or_another_instrument(tmp_path):
     ramp = tmp_path / "x_uncal.fits"
     models.write(tiny_ramp(EXP_TYPE=None, INSTRUME=None), ramp)
     done = jwcal("run", "detector1", ramp, "-o", tmp_path)
-    assert (done.returncode, "no INSTRUME keyword" in last_line(done)) == (4, True)
+    assert (done.returncode, "no INSTRUME, EXP_TYPE in the header" in last_line(done)) == (4, True)
     models.write(tiny_ramp(INSTRUME="MIRI", DETECTOR="MIRIMAGE", EXP_TYPE="MIR_IMAGE", CHANNEL=None), ramp)
     done = jwcal("plan", "detector1", ramp)
     assert done.returncode == 3, "the plan knows the instrument and wants its references"

@@ -8,6 +8,7 @@ import pytest
 
 from jwcore import models
 from jwcore.errors import UsageError
+from jwcore.testing.exposures import tiny_meta
 
 
 def steps_of(outcome):
@@ -138,9 +139,8 @@ def test_plans_print_as_json(image, toy_plan):
 
 def ramp():
     exposure = models.Ramp(data=np.random.default_rng(1).normal(size=(3, 4, 12, 8)).astype("f4"))
-    for keyword, value in {"INSTRUME": "NIRCAM", "DETECTOR": "NRCA1", "SUBSTRT2": 1, "SUBSIZE1": 8, "SUBSIZE2": 12,
-                           "NINTS": 3, "NGROUPS": 4}.items():  # fmt: skip
-        exposure.meta.set_keyword(keyword, value)
+    exposure.meta = tiny_meta(SUBSIZE1=8, SUBSIZE2=12, NINTS=3, NGROUPS=4)
+    exposure.meta.exposure.type = None
     exposure.meta.model_type = "RampModel"
     return exposure
 

@@ -1,13 +1,14 @@
 """The documentation says what the program does: generated pages are complete, and the plugin tutorial works."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from jwcore import models, planner
+from jwcore import errors, models, planner
 from jwcore.cli import VERBS
 from jwcore.params import describe
 from jwcore.plugins import Plugins, Selection
@@ -130,10 +131,30 @@ def test_the_tutorials_exposures_are_made(tmp_path, monkeypatch):
 
 
 def test_documented_commands_exist():
-    text = "".join((DOCS / page).read_text() for page in ("start.md", "plugins.md"))
+    text = "".join((DOCS / page).read_text() for page in ("start.md", "plugins.md", "../README.md"))
     used = set(re.findall(r"^\s{4}jwcal ([a-z-]+)", text, flags=re.M))
     assert used
     assert used <= set(VERBS)
+
+
+def test_links_lead_to_files_of_the_repository():
+    root = DOCS.parent
+    tracked = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout.split()
+    for page in (
+        root / "README.md",
+        *(DOCS / name for name in ("index.md", "start.md", "plugins.md", "architecture.md")),
+    ):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert str((page.parent / link).resolve().relative_to(root)) in tracked, f"{page.name}: {link}"
+
+
+def test_exit_codes_are_documented(pages):
+    known = {kind.exit_code for kind in vars(errors).values() if hasattr(kind, "exit_code")}
+    for text in ((pages / "cli.md").read_text(), (DOCS / "start.md").read_text()):
+        table = text[text.index("| meaning |") :]
+        assert {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, flags=re.M) for code in row.split(",")} == {
+            0, *known, 130, 143
+        }  # fmt: skip
 
 
 def test_products_open_in_memory_as_the_start_page_says(tmp_path):

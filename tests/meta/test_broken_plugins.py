@@ -53,7 +53,7 @@ def test_each_broken_plugin_is_caught_by_exactly_its_check(name, promise):
 
 @pytest.mark.parametrize("name", ["crashes", "wrapper_crashes"])
 def test_what_cannot_be_checked_is_not_called_kept(name):
-    answer = CliRunner().invoke(root, ["check", str(BROKEN / f"{name}.py")])
+    answer = CliRunner().invoke(root, ["check", "-v", str(BROKEN / f"{name}.py")])
     assert "7 not checked" in answer.output.splitlines()[-1]
     assert f"({name}.py:" in answer.output, "the line that crashed"
     line = next(line for line in answer.output.splitlines() if line.startswith("not checked"))

@@ -79,7 +79,8 @@ def test_the_cache_of_a_simulated_exposure_is_looked_for_around_it(tmp_path):
     (tmp_path / "references").mkdir()
     meta = {"SIMCACHE": "references", "SIMCTX": "jwst_0001.pmap"}
     parameters = parameters_of(meta, path=tmp_path / "deep/down/x_uncal.fits")
-    assert parameters == {"SIMCACHE": str(tmp_path / "references"), "SIMCTX": "jwst_0001.pmap"}
+    own = {"SIMCACHE": str(tmp_path / "references"), "SIMCTX": "jwst_0001.pmap"}
+    assert parameters == {"FILE": str(tmp_path / "deep/down/x_uncal.fits"), **own}
 
 
 # ---- against the official client, on official rules

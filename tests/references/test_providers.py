@@ -6,7 +6,7 @@ import sys
 import pytest
 from astropy.io import fits
 
-from jwcore.errors import BadInput, UsageError
+from jwcore.errors import BadInput, MissingReference, UsageError
 from jwcore.references import (
     Chain,
     CrdsProvider,
@@ -43,7 +43,7 @@ class Fixed:
 # ---- overrides
 def test_overrides(tmp_path):
     path = tmp_path / "my_flat.fits"
-    path.write_bytes(b"x")
+    fits.PrimaryHDU().writeto(path)
     provider = OverrideProvider({"flat": path, "IPC": "n/a", "dark": tmp_path / "nowhere.fits"})
     outcomes = provider.find(["flat", "ipc", "dark", "gain"], {})
     assert outcomes["flat"] == Found("flat", path, "my_flat.fits", "override")
@@ -237,12 +237,17 @@ def test_crds_failures_are_outcomes(provider, parameters):
     none = provider.find(["flat"], {**parameters, "META.INSTRUMENT.FILTER": "F999W"})["flat"]
     assert "no rule matches" in none.reason
     assert "F999W" in none.reason
+    unset = {name: value for name, value in parameters.items() if name != "META.INSTRUMENT.FILTER"}
+    nameless = provider.find(["flat"], {**unset, "FILE": "x_uncal.fits"})["flat"]
+    assert nameless.reason == "no FILTER in the header of x_uncal.fits, by which it is selected"
     early = provider.find(["flat"], {**parameters, "META.OBSERVATION.DATE": "2001-01-01"})["flat"]
     assert isinstance(early, Missing)
-    absent = provider.find(["flat"], {**parameters, "META.OBSERVATION.DATE": "2022-05-01"})["flat"]
+    given = {**parameters, "META.OBSERVATION.DATE": "2022-05-01", "FILE": "x_uncal.fits"}
+    absent = provider.find(["flat"], given)["flat"]
     assert absent.name == "jwst_nircam_flat_0001.fits"
     assert "not in the CRDS cache" in absent.reason
-    assert "crds sync --contexts jwst_0001.pmap" in absent.cure
+    command = "crds bestrefs --jwst --new-context jwst_0001.pmap --files x_uncal.fits --sync-references 1"
+    assert command in absent.cure, "not the whole context: that is terabytes"
     stranger = provider.find(["flat"], {**parameters, "META.INSTRUMENT.NAME": "WFC3"})["flat"]
     assert "cannot be evaluated" in stranger.reason
 
@@ -276,13 +281,26 @@ def test_contexts(provider, parameters, monkeypatch, context):
     assert isinstance(provider.find(["flat"], parameters)["flat"], Found)
 
 
-def test_context_that_is_not_there(provider, parameters, monkeypatch):
-    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0009.pmap")
-    missing = provider.find(["flat"], parameters)["flat"]
-    assert "no rules jwst_0009.pmap" in missing.reason
-    assert "CRDS_CONTEXT=jwst_0001.pmap" in missing.cure
-    monkeypatch.setenv("CRDS_CONTEXT", "jwst-2024-01-01T00:00:00")
-    assert "offline" in provider.find(["flat"], parameters)["flat"].reason
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "words"),
+    [
+        ("CRDS_CONTEXT", "jwst_0009.pmap", MissingReference, "no rules jwst_0009.pmap.*such as jwst_0001.pmap"),
+        ("CRDS_CONTEXT", "banana", UsageError, "CRDS_CONTEXT=banana is no context.*such as jwst_0001.pmap"),
+        ("CRDS_CONTEXT", "jwst-2024-01-01T00:00:00", UsageError, "offline"),
+        ("CRDS_PATH", "/nosuch", UsageError, "does not exist.*/nosuch.*CRDS_PATH.*--references DIR"),
+    ],
+)
+def test_wrong_settings_are_one_error(provider, parameters, monkeypatch, name, value, kind, words):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(kind, match=words):
+        provider.find(["flat", "dark"], parameters)
+
+
+def test_a_simulated_exposure_without_its_cache_leaves_the_word_to_others(tmp_path):
+    gone = {"SIMCACHE": str(tmp_path / "gone"), "SIMCTX": CONTEXT}
+    outcome = SyntheticProvider().find(["flat"], gone)["flat"]
+    assert isinstance(outcome, Missing)
+    assert "gone" in outcome.reason
 
 
 def test_parts_of_the_cache_elsewhere_and_flat(cache, parameters, monkeypatch, tmp_path):

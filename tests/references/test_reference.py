@@ -263,11 +263,18 @@ def test_the_array_is_right_where_keywords_disagree(dark, meta, caplog):
     assert "the array is taken" in caplog.text
 
 
+def test_a_resampled_image_has_no_place_on_the_detector(dark, meta, caplog):
+    meta["cal_step.resample"] = "COMPLETE"
+    references = References({"dark": Found("dark", dark, "dark.fits", "test")}, meta, shape=(7, 9))
+    assert references["dark"].window is None
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize("content", [b"", b"SIMPLE", b"not a FITS file"])
 def test_damaged_file(tmp_path, meta, content):
     path = tmp_path / "flat.fits"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"reference file.*flat\.fits.*fetch it again"):
+    with pytest.raises(BadInput, match=r"(not a FITS file|empty).*flat\.fits.*download"):
         References({"flat": Found("flat", path, path.name, "override")}, meta).check()
 
 

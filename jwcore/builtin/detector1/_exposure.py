@@ -36,7 +36,8 @@ def read_time(exposure: Ramp, name: str) -> float:
     """
     seconds = exposure.meta.get(f"exposure.{name}")
     if not seconds or seconds <= 0:
-        raise BadInput(f"the exposure has no positive {name}", cure="check TFRAME and TGROUP in its header")
+        where = str(exposure.path or exposure.meta.get("filename") or "exposure in memory")
+        raise BadInput(f"no positive {name} in the header", where=where, cure="check TFRAME and TGROUP")
     return float(seconds)
 
 

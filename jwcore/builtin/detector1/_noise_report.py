@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 def count_noise(exposure: Exposure, context: Context, *, when: str) -> None:
     """Report the scatter of rows and of columns as ``row_noise_<when>`` and ``column_noise_<when>``.
 
-    It is that of the first integration, in the unit of the data, and counts once where an exposure is worked through in
-    pieces. What cannot be measured is not reported.
+    It is that of the first integration, in the unit of the data. What cannot be measured is not reported.
     """
     import numpy as np
 
@@ -29,6 +28,4 @@ def count_noise(exposure: Exposure, context: Context, *, when: str) -> None:
         bad = np.uint32(dq.DO_NOT_USE | dq.REFERENCE_PIXEL)
         usable = np.ones(image.shape, bool) if flags is None else flags.reshape(-1, *image.shape)[0] & bad == 0
         found = noise_figures_of_image(image, usable)
-    for name, figure in (("row_noise", found.rows), ("column_noise", found.columns)):
-        if np.isfinite(figure):
-            context.count(**{f"{name}_{when}": np.array([figure])})
+    context.count(**found.counts(when))

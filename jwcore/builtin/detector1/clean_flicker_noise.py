@@ -66,6 +66,7 @@ def needed(params: CleanFlickerNoiseParams, exposure_type: ExposureType | None) 
 
 @step(
     stage="clean_flicker_noise",
+    needs=("FASTAXIS", "SLOWAXIS", "NOUTPUTS"),
     optional_references=("flat", "pastasoss"),
     calls=("ramp_fit", "assign_wcs"),
     wants=needed,

@@ -25,7 +25,8 @@ class DarkCurrentParams(Params):
 
 
 @step(
-    stage="dark_current", references=("dark",), params=DarkCurrentParams, products={"dark": "dark_output"},
+    stage="dark_current", needs=("NFRAMES", "GROUPGAP"), references=("dark",), params=DarkCurrentParams,
+    products={"dark": "dark_output"},
     chunk="rows",
 )  # fmt: skip
 def dark_current(

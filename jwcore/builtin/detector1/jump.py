@@ -87,7 +87,8 @@ def working_memory(params: JumpParams) -> float:
 
 
 @step(
-    stage="jump", references=("gain", "readnoise"), params=JumpParams, chunk=smallest_piece, halo=1,
+    stage="jump", needs=("TGROUP", "NFRAMES", "GROUPGAP"),
+    references=("gain", "readnoise"), params=JumpParams, chunk=smallest_piece, halo=1,
     scratch=working_memory, sets=("PRIMECRS", "EXTNCRS"), applies=too_few_groups,
 )  # fmt: skip
 def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams, context: Context) -> Ramp:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jwcore.api import Context, Ramp, Reference
 
 
-@step(stage="linearity", references=("linearity",), chunk="rows")
+@step(stage="linearity", needs=("NFRAMES", "GROUPGAP"), references=("linearity",), chunk="rows")
 def linearity(exposure: Ramp, references: Mapping[str, Reference], context: Context) -> Ramp:
     """Apply each pixel's polynomial; with inverse coefficients, to the single frames inside averaged groups."""
     from jwcore.algorithms import dq

@@ -40,7 +40,7 @@ def smallest_piece(params: PersistenceParams) -> str:
 
 
 @step(
-    stage="persistence", params=PersistenceParams, state=("windows",), chunk=smallest_piece,
+    stage="persistence", needs=("TGROUP",), params=PersistenceParams, state=("windows",), chunk=smallest_piece,
     products={"persistence_times": "save_persistence"},
 )  # fmt: skip
 def persistence(exposure: Ramp, params: PersistenceParams, state: dict[str, Any], context: Context) -> Ramp:

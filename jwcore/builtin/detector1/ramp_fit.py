@@ -69,7 +69,8 @@ def working_memory(params: RampFitParams) -> float:
 
 
 @step(
-    stage="ramp_fit", references=("gain", "readnoise"), params=RampFitParams, chunk="rows", scratch=working_memory,
+    stage="ramp_fit", needs=("TFRAME", "TGROUP", "NFRAMES", "GROUPGAP"),
+    references=("gain", "readnoise"), params=RampFitParams, chunk="rows", scratch=working_memory,
     products={"fitopt": saves_segments, "likely_chisq": saves_chi_squared}, sets=("BUNIT", "GAINFACT"),
     applies=refuse_names,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jwcore.api import Params, SkipStep, UsageError, param, step
 from jwcore.builtin.detector1._exposure import detector_start, normal_lines
+from jwcore.builtin.detector1._noise_report import count_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,13 @@ def refuse_sirs(params: RefPixParams) -> None:
         raise UsageError("the sirs algorithm is not available yet", where="refpix", cure="set refpix_algorithm=median")
 
 
-@step(stage="refpix", params=RefPixParams, chunk="integrations", applies=refuse_sirs)
+@step(
+    stage="refpix",
+    needs=("FASTAXIS", "SLOWAXIS", "NOUTPUTS"),
+    params=RefPixParams,
+    chunk="integrations",
+    applies=refuse_sirs,
+)
 def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
     """Correct every group, and every zero frame, with its own reference pixels.
 
@@ -58,8 +65,10 @@ def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
     _refuse_what_is_missing(exposure, params, context)
     correct = _method(exposure, params, context)
     bad = exposure.pixeldq & dq.DO_NOT_USE != 0
+    count_noise(exposure, context, when="before")
     for groups in exposure.data:
         correct(groups, bad)
+    count_noise(exposure, context, when="after")
     if exposure.zeroframe is not None:
         missing = exposure.zeroframe == 0
         correct(exposure.zeroframe, bad | missing)

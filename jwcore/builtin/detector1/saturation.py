@@ -26,7 +26,8 @@ class SaturationParams(Params):
 
 
 @step(
-    stage="saturation", references=("saturation",), optional_references=("superbias",), params=SaturationParams,
+    stage="saturation", needs=("NFRAMES", "GROUPGAP"),
+    references=("saturation",), optional_references=("superbias",), params=SaturationParams,
     chunk="rows", halo=lambda params: 2 * params.n_pix_grow_sat, scratch=0.05,
 )  # fmt: skip
 def saturation(exposure: Ramp, references: Mapping[str, Reference], params: SaturationParams, context: Context) -> Ramp:

@@ -29,6 +29,7 @@ class AssignWcsParams(SipParams):
 
 @step(
     stage="assign_wcs",
+    needs=("RA_REF", "DEC_REF", "ROLL_REF", "V2_REF", "V3_REF", "SUBSTRT1", "SUBSTRT2"),
     references=("distortion",),
     optional_references=("filteroffset",),
     params=AssignWcsParams,

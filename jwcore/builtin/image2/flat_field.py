@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jwcore.api import Params, SkipStep, param, step
+from jwcore.api import BadInput, Params, param, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,13 @@ class FlatFieldParams(Params):
     inverse: bool = param(False, "Multiply instead of divide, to undo the correction")
 
 
-@step(stage="flat_field", references=("flat",), params=FlatFieldParams, chunk="integrations")
+@step(
+    stage="flat_field",
+    needs=("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"),
+    references=("flat",),
+    params=FlatFieldParams,
+    chunk="integrations",
+)
 def flat_field(
     exposure: Image | Cube, references: Mapping[str, Reference], params: FlatFieldParams, context: Context
 ) -> Image | Cube:
@@ -34,12 +40,11 @@ def flat_field(
     from jwcore.algorithms.flat_field import apply_flat
 
     reference = references["flat"]
-    if not reference.covers():
-        raise SkipStep(f"{reference.name} does not cover the exposure")
     flat, flat_err, flat_dq = reference.array("SCI"), reference.array("ERR"), reference.dq()
     shape = exposure.shape[-2:]
     if flat is None or flat.shape != shape:
-        raise SkipStep(f"{reference.name} has no flat of the shape {shape}")
+        found = "no flat" if flat is None else f"a flat of the shape {flat.shape}"
+        raise BadInput(f"{reference.name} holds {found}, the exposure has {shape}", cure="--override flat=FILE")
     err, var_poisson, var_rnoise = _errors(exposure)
     if exposure.dq is None:
         exposure.dq = np.zeros(exposure.shape, np.uint32)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from jwcore.api import BadInput, ExposureSet, Image, StepFailed, UsageError, param, step
+from jwcore.api import BadInput, ExposureSet, Image, SkipStep, StepFailed, UsageError, param, step
 from jwcore.builtin.image3 import _mosaic
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def _declined(exposure_type: ExposureType | None) -> str | None:
 )
 def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, context: Context) -> ExposureSet:
     """Flag outliers of dithered images as OUTLIER and DO_NOT_USE, and set them to NaN."""
+    if reason := _declined(context.exposure_type):
+        raise SkipStep(reason)
     if len(exposures) < 2:
         raise StepFailed("one exposure has no other to disagree with")
     in_memory = params.in_memory and exposures.in_memory

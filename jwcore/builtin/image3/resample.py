@@ -53,6 +53,7 @@ class ResampleParams(_mosaic.DrizzleParams):
 
 @step(
     stage="resample",
+    needs=("ROLL_REF", "V3I_YANG", "VPARITY"),
     params=ResampleParams,
     sets=("NDRIZ", "RESWHT", "PIXFRAC", "PXSCLRT", "PIXAR_SR", "PIXAR_A2", "S_REGION", "BKGLEVEL", "BKGSUB"),
     scratch=13.0,  # ten planes of the mosaic, which is somewhat larger than an exposure

@@ -36,11 +36,14 @@ def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
     Only full frames hold the reference columns on both sides. A zero frame is the first read-out itself: it has not drifted.
     """
     from jwcore.algorithms import dq
+    from jwcore.algorithms.noise_figures import noise_figures
     from jwcore.algorithms.refpix_interleaved import correct_interleaved
 
     if exposure.shape[-2:] != context.detector.shape:
         raise SkipStep("a sub-array does not hold the reference columns on both sides")
     bad = exposure.pixeldq & dq.DO_NOT_USE != 0
+    first = exposure.data[0], exposure.groupdq[0], exposure.pixeldq
+    context.count(**noise_figures(*first).counts("before"))
     for groups in exposure.data:
         correct_interleaved(
             groups,
@@ -49,4 +52,5 @@ def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
             odd_even_rows=params.odd_even_rows,
             siglimit=params.siglimit,
         )
+    context.count(**noise_figures(*first).counts("after"))
     return exposure

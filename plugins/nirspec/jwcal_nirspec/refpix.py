@@ -40,7 +40,14 @@ class RefPixParams(Params):
     halfwidth: int = param(30, _OTHER, unit="pixel", ge=1)
 
 
-@step(stage="refpix", where=WHERE, references=("refpix",), params=RefPixParams, scratch=0.3)
+@step(
+    stage="refpix",
+    needs=("FASTAXIS", "SLOWAXIS"),
+    where=WHERE,
+    references=("refpix",),
+    params=RefPixParams,
+    scratch=0.3,
+)
 def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context) -> Ramp:
     """Remove the noise that interleaved reference pixels and the reference output record, and take these out.
 
@@ -62,8 +69,18 @@ def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixPa
             )
     irs2_references.replace_lines(exposure.data, bad)
     context.count(bad_reference_lines=bad.size)
+    _count_noise(exposure, layout.normal_lines, context, when="before")
     _correct(exposure, layout, transfer, keep_references=params.preserve_irs2_refpix)
+    _count_noise(exposure, layout.normal_lines if params.preserve_irs2_refpix else slice(None), context, when="after")
     return exposure
+
+
+def _count_noise(exposure: Ramp, lines: np.ndarray | slice, context: Context, *, when: str) -> None:
+    """Report the correlated noise between the first and the last group of the first integration."""
+    from jwcore.algorithms.noise_figures import noise_figures
+
+    groups, flags = (array[0, :: max(1, exposure.shape[1] - 1)][:, lines] for array in (exposure.data, exposure.groupdq))
+    context.count(**noise_figures(groups, flags, exposure.pixeldq[lines]).counts(when))
 
 
 def _transfer(reference: Reference, nrows: int) -> Transfer:

@@ -1,7 +1,9 @@
 """Toy steps that do to a run what the world does: kill, interrupt, crash."""
 
+import multiprocessing
 import os
 import signal
+import time
 
 from jwcore import api
 
@@ -14,6 +16,11 @@ def toy_killed(exposure):
 @api.stage()
 def toy_interrupted(exposure):
     """Press Ctrl-C."""
+
+
+@api.stage()
+def toy_stopped(exposure, params):
+    """Tell the whole run to end, as a batch system does, and go on working."""
 
 
 @api.stage()
@@ -36,3 +43,15 @@ def interrupted(exposure):
 @api.step(stage="toy_crash")
 def crash(exposure):
     return exposure.data / exposure.nothing
+
+
+class StoppedParams(api.Params):
+    signal: int = api.param(2, "Number of the signal")
+
+
+@api.step(stage="toy_stopped", params=StoppedParams)
+def stopped(exposure, params):
+    parent = multiprocessing.parent_process()
+    os.kill(parent.pid if parent else os.getpid(), params.signal)
+    time.sleep(60)
+    return exposure
