@@ -30,9 +30,14 @@ if TYPE_CHECKING:
     from jwcore.models import Ramp as Ramp
     from jwcore.models import RampFitOutput as RampFitOutput
     from jwcore.models import Segmentation as Segmentation
+    from jwcore.models import StripeBlock as StripeBlock
+    from jwcore.models import StripeReadout as StripeReadout
+    from jwcore.models import SuperstripeRamp as SuperstripeRamp
     from jwcore.models import Tree as Tree
     from jwcore.models import blend as blend
     from jwcore.models import header_table as header_table
+    from jwcore.models import is_striped as is_striped
+    from jwcore.models import of_one_stripe as of_one_stripe
     from jwcore.params import Params as Params
     from jwcore.params import param as param
     from jwcore.plugin_modules import API_VERSION as API_VERSION
@@ -44,35 +49,21 @@ if TYPE_CHECKING:
     from jwcore.references import Reference as Reference
 
 _HOMES = {
-    "jwcore.context": ("Context",),
-    "jwcore.declare": ("Detector", "ExposureType", "stage", "step", "wrapper"),
-    "jwcore.errors": ("BadInput", "SkipStep", "StepFailed", "UsageError"),
+    "jwcore.context": "Context",
+    "jwcore.declare": "Detector ExposureType stage step wrapper",
+    "jwcore.errors": "BadInput SkipStep StepFailed UsageError",
     "jwcore.models": (
-        "Catalog",
-        "Cube",
-        "Exposure",
-        "ExposureSet",
-        "GuiderCal",
-        "GuiderRaw",
-        "IFUImage",
-        "Image",
-        "Meta",
-        "Ramp",
-        "RampFitOutput",
-        "Segmentation",
-        "Tree",
-        "blend",
-        "header_table",
-        "read",
-        "write",
+        "Catalog Cube Exposure ExposureSet GuiderCal GuiderRaw IFUImage Image Meta Ramp RampFitOutput "
+        "Segmentation StripeBlock StripeReadout SuperstripeRamp Tree blend header_table is_striped of_one_stripe "
+        "read write"
     ),
-    "jwcore.params": ("Params", "param"),
-    "jwcore.plugin_modules": ("API_VERSION",),
-    "jwcore.recipes": ("ForEach", "Recipe", "Save", "Split", "Step"),
-    "jwcore.references": ("Reference",),
-    "jwcore.builtin.recipes": ("NEAR_INFRARED_STAGES", "dark", "detector1", "guider", "image2", "image3"),
+    "jwcore.params": "Params param",
+    "jwcore.plugin_modules": "API_VERSION",
+    "jwcore.recipes": "ForEach Recipe Save Split Step",
+    "jwcore.references": "Reference",
+    "jwcore.builtin.recipes": "NEAR_INFRARED_STAGES dark detector1 guider image2 image3",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = sorted([*_HOME_OF, "hookimpl"])  # noqa: PLE0605  (names load lazily)
 

@@ -169,6 +169,8 @@ class ExposureType:
         Which instrument settings select a row of the FILTEROFFSET reference; empty for none.
     photom_cubes : bool
         Whether integrations of this type are flux calibrated.
+    whole_lines : bool
+        Whether stripes that are joined are completed to the whole length of the detector across them.
     member_roles : tuple of str
         Roles of the association members that belong to an exposure of this type.
     raw : str
@@ -184,6 +186,7 @@ class ExposureType:
     wcs: bool = True
     filter_offset_keys: tuple[str, ...] = ()
     photom_cubes: bool = True
+    whole_lines: bool = False
     member_roles: tuple[str, ...] = ("science",)
     raw: str = "Ramp"
 

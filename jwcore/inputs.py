@@ -64,7 +64,7 @@ class _Input:
         if self.source.object is not None and self.source.object.shape:
             return len(self.source.object.shape)
         kind = str(self.meta.model_type or "")
-        return {"RampModel": 4, "Level1bModel": 4, "CubeModel": 3}.get(kind, 2)
+        return {"RampModel": 4, "SuperstripeRampModel": 4, "Level1bModel": 4, "CubeModel": 3}.get(kind, 2)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _check_kind(recipe: Recipe, first: _Input, plugins: Plugins) -> None:
     """Refuse ramps where images are wanted, and the reverse, as far as header and hook spec tell."""
     stages = [plugins.stages[step.stage] for step in recipe.steps() if step.stage in plugins.stages]
     wanted = next((kind for stage in stages if (kind := stage.takes)), None)
-    known = first.meta.model_type in ("Level1bModel", "RampModel", "ImageModel", "CubeModel")
+    known = first.meta.model_type in ("Level1bModel", "RampModel", "SuperstripeRampModel", "ImageModel", "CubeModel")
     if wanted is None or not known:
         return
     if "Ramp" in wanted.split(" | ") if first.dimensions == 4 else wanted != "Ramp":

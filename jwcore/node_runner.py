@@ -188,8 +188,9 @@ class NodeRunner:
 
     def _in_pieces(self) -> bool:
         """Tell whether the exposure is too large to be worked on as a whole."""
-        cap = self.plan.options.max_memory
-        return cap is not None and streaming.needed(self.node, cap) and isinstance(self.streams[SCIENCE], models.Ramp)
+        cap, science = self.plan.options.max_memory, self.streams[SCIENCE]
+        pieces = isinstance(science, models.Ramp) and not models.is_striped(science.meta)
+        return cap is not None and pieces and streaming.needed(self.node, cap)
 
     def _run_pass(self, group: list[Any], cap: int, scratch: Scratch) -> None:
         """Run a group of steps piece by piece, and record each of them once."""

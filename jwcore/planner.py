@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +32,7 @@ from jwcore.plan_model import (
     RunOptions,
     Source,
 )  # fmt: skip
+from jwcore.plan_text import human_size
 from jwcore.plugins import Implementation, Plugins, Selection
 from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds, suffixes_of
 from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
@@ -138,7 +139,8 @@ def plan(
         recipe=recipe, nodes=nodes, selection=chosen, context=getattr(chain, "context", "") or "", problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
         broken_plugins={p.name: p.error for p in loaded.broken()},
-        remarks=remarks(nodes, loaded, metas=metas.values(), overrides=overrides or {}),
+        remarks=[*remarks(nodes, loaded, metas=metas.values(), overrides=overrides or {}),
+                 *_too_large(nodes, jobs_to_plan, max_memory)],
     )  # fmt: skip
 
 
@@ -401,6 +403,18 @@ class NodeBuilder:
 
     def _problem(self, label: str, error: JwcalError) -> None:
         self.problems.append(Problem(self.job.id, label, error.message, error.cure or "", error.exit_code))
+
+
+def _too_large(nodes: Iterable[Node], jobs: Iterable[Job], cap: int | None) -> Iterator[str]:
+    """Name what will exceed the memory cap: neither a ramp, which is worked on in pieces, nor a set, which is kept on disk.
+
+    Of a ramp in stripes a piece is no rectangle of the detector, so that it is worked on as a whole.
+    """
+    single = [job for job in jobs if job.recipe.takes == "exposure"]
+    images = {job.id for job in single if job.dimensions < 4 or models.is_striped(job.meta)}
+    for node in nodes:
+        if cap is not None and node.id in images and node.peak_bytes > cap:
+            yield f"{node.id} cannot be cut into pieces and needs about {human_size(node.peak_bytes)}, more than --max-memory"
 
 
 def _in_memory(entry: PlannedEntry) -> bool:

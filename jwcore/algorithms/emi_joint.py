@@ -74,11 +74,14 @@ def usable_pixels(data: np.ndarray, bad: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of bool, shape (nints, ny, nx)
-        Pixels whose standard deviation over the groups is less than twice the median of all pixels and integrations, and
-        not zero, as it is at the end of the converter's range.
+        Pixels whose standard deviation over the groups is not zero, as it is at the end of the converter's range, and less
+        than twice the median of all such pixels and integrations.
     """
     spread = scatter(data)
-    return (spread > 0) & (spread < SCATTER_LIMIT * np.nanmedian(spread)) & ~bad
+    varied = spread > 0  # not NaN either
+    if not varied.any():
+        return varied
+    return varied & (spread < SCATTER_LIMIT * np.median(spread[varied])) & ~bad
 
 
 def phase_sums(data: np.ndarray, usable: np.ndarray, *, pixel: np.ndarray, m: int) -> PhaseSums:

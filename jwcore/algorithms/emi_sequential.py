@@ -13,6 +13,7 @@ from jwcore.algorithms.medians import median_columns, median_network, select_med
 
 __all__ = ["clipped_bin_means", "folded_wave", "match_reference", "residuals"]
 
+CONVERTER_TOP = np.float32(65535)
 CLIP_LIMIT = 3.0
 CLIP_ROUNDS = 5
 
@@ -93,7 +94,7 @@ def residuals(ramps: np.ndarray, steps: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (ngroups, ny, nsteps)
-        NaN in steps that do not count.
+        NaN in steps that do not count, or one of whose pixels reaches the end of the converter's range.
     """
     left = _residual_rows(ramps, steps, median_network(len(ramps) - 2))
     _subtract_medians(left)
@@ -153,6 +154,8 @@ def _residual_rows(ramps, steps, network):
         sorted_block[:] = block[1 : ngroups - 1]
         median_columns(sorted_block, network, nx, unusable, bias)
         for g in range(ngroups):
+            _leave_out_clipped(bias, ramps[g, y])
+        for g in range(ngroups):
             _average_outputs(left[g, y], block[g], bias, steps)
     return left
 
@@ -167,6 +170,14 @@ def _subtract_first(target, row, first):
 def _add_scaled(total, row, factor):
     for x in range(row.size):
         total[x] += factor * row[x]
+
+
+@kernel
+def _leave_out_clipped(bias, row):
+    """Leave out ramps that reach the end of the converter's range: they bend where no straight line fits."""
+    for x in range(row.size):
+        if row[x] >= CONVERTER_TOP:
+            bias[x] = np.nan
 
 
 @kernel

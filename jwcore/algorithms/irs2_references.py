@@ -119,7 +119,7 @@ def subtract_edge_means(
         if np.isfinite(means).all():
             for members, mean in zip(lines, means, strict=True):
                 offsets[:, members] = mean[:, None]
-    subtract_profiles(groups, offsets, np.zeros((len(groups), groups.shape[2]), np.float32))
+    subtract_profiles(groups, offsets[:, None], np.zeros((len(groups), 1, groups.shape[2]), np.float32))
 
 
 def _edge_means(groups: np.ndarray, bad: np.ndarray, lines: np.ndarray, siglimit: float) -> np.ndarray:

@@ -25,6 +25,8 @@ _BORDER = 5
 """Width of the reference pixels, and one: a region that ends farther from the edge is not cut by it."""
 _STEEPEST = 30.0
 """Largest ratio of rates of a saturated pixel of a star and of the first pixel beyond all saturated ones."""
+_HALO = 0.1
+"""Least charge of the pixels of a halo, in units of that of the brightest; the neighbours of a single hit hold less."""
 _BLOCK = 4_000_000
 """Samples of ramps that are gathered at a time."""
 
@@ -118,9 +120,9 @@ class _Integration:
     def flag_group(self, group: int) -> int:
         """Flag the snowballs that hit in a group, and return their number."""
         settings, flags = self.settings, self.groupdq[group]
-        jumps = connected_regions(flags & _JUMP, minimum_area=settings.min_jump_area).ellipses()
+        regions = connected_regions(flags & _JUMP, minimum_area=settings.min_jump_area)
         here, after = self._saturation(group), self._saturation(group + 1)
-        found = jumps.chosen(self._are_snowballs(group, jumps, here, after))
+        found = regions.ellipses().chosen(self._are_snowballs(group, regions, here, after))
         longest = 2 * settings.max_extended_radius
         if settings.sat_required:
             large = here.cores.chosen(here.cores.minor > settings.min_sat_radius_extend)
@@ -135,8 +137,9 @@ class _Integration:
         flags = self.groupdq[group:]
         flags[:, pixels] = flags[:, pixels] & ~_JUMP | _SATURATED
 
-    def _are_snowballs(self, group: int, jumps: Ellipses, here: _Saturation, after: _Saturation) -> np.ndarray:
+    def _are_snowballs(self, group: int, regions: Regions, here: _Saturation, after: _Saturation) -> np.ndarray:
         """Tell which regions of jumps are snowballs."""
+        jumps = regions.ellipses()
         cores, sources = here.cores.joined(after.cores), here.sources.joined(after.sources)
         with_core = jumps.contain_any(cores.y, cores.x)
         if not self.settings.sat_required:
@@ -144,7 +147,19 @@ class _Integration:
         ny, nx = self.shape
         distance = np.minimum.reduce([jumps.y, ny - 1 - jumps.y, jumps.x, nx - 1 - jumps.x])
         cut = distance < np.minimum(self.settings.edge_size, jumps.major / 2 + _BORDER)
-        return with_core | cut & ~self._of_sources(group, jumps, sources)
+        cut &= ~with_core & ~self._of_sources(group, jumps, sources)
+        cut[cut] = self._are_halos(group, regions.chosen(cut))
+        return with_core | cut
+
+    def _are_halos(self, group: int, regions: Regions) -> np.ndarray:
+        """Tell in which regions the charge is spread over many pixels; the others are single hits and their neighbours."""
+        y, x, label = regions.pixels()
+        light = np.maximum(_light(self.data[None, :, y, x], self.groupdq[None, :, y, x]), 0)
+        charge = self._arrived(group, y, x) - np.nan_to_num(light)
+        largest = np.zeros(regions.number)
+        np.maximum.at(largest, label, charge)
+        spread = label[charge >= _HALO * largest[label]]
+        return np.bincount(spread, minlength=regions.number) >= self.settings.min_jump_area
 
     def _of_sources(self, group: int, jumps: Ellipses, sources: Ellipses) -> np.ndarray:
         """Tell which regions of jumps surround a star that is saturated or becomes so."""
@@ -205,15 +220,20 @@ def _rates(data: np.ndarray, groupdq: np.ndarray, first_group: float) -> np.ndar
     step = max(_BLOCK // (data.shape[0] * data.shape[1]), 1)
     for start in range(0, y.size, step):
         block = y[start : start + step], x[start : start + step]
-        samples, flags = data[:, :, *block], groupdq[:, :, *block]
-        lost = flags & _UNUSABLE != 0
-        lost = lost[:, :-1] | lost[:, 1:] | (flags[:, 1:] & _JUMP != 0)
-        differences = np.where(lost, np.nan, np.diff(samples, axis=1)).reshape(-1, block[0].size)
-        median[block] = _median(differences)
+        samples = data[:, :, *block]
+        median[block] = _light(samples, groupdq[:, :, *block])
         first[block] = np.fmin.reduce(samples[:, 0], axis=0) / first_group
     unknown = np.isnan(median)
     rates = np.where(unknown, _believable(first, unknown, around=median), median)
     return np.where(saturated, np.nan_to_num(np.maximum(rates, 0)), np.float32(0))
+
+
+def _light(samples: np.ndarray, flags: np.ndarray) -> np.ndarray:
+    """Median difference of usable groups of ramps (nints, ngroups, n); NaN where there is none."""
+    lost = flags & _UNUSABLE != 0
+    lost = lost[:, :-1] | lost[:, 1:] | (flags[:, 1:] & _JUMP != 0)
+    differences = np.where(lost, np.nan, np.diff(samples, axis=1))
+    return _median(np.concatenate(differences))
 
 
 def _believable(rates: np.ndarray, unknown: np.ndarray, *, around: np.ndarray) -> np.ndarray:

@@ -97,9 +97,13 @@ class ReadoutLayout:
         return turned if self.fast_is_x else turned.swapaxes(-1, -2)
 
     def stored(self, along_slow: np.ndarray, along_fast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Turn profiles (..., nslow) and (..., nfast) into contiguous profiles along y and x of the stored image."""
-        slow = np.ascontiguousarray(along_slow[..., :: _sign(self.slowaxis)])
-        fast = np.ascontiguousarray(along_fast[..., :: _sign(self.fastaxis)])
+        """Turn profiles along both axes into contiguous profiles along y and x of the stored image.
+
+        Profiles (n, sections, nslow) and (n, sections, nfast) belong to equal sections of the other axis.
+        """
+        rows, columns = _sign(self.slowaxis), _sign(self.fastaxis)
+        slow = np.ascontiguousarray(along_slow[:, ::columns, ::rows])
+        fast = np.ascontiguousarray(along_fast[:, ::rows, ::columns])
         return (slow, fast) if self.fast_is_x else (fast, slow)
 
     def _span(self, axis: int) -> slice:

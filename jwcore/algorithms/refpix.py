@@ -13,6 +13,7 @@ import numpy as np
 
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
 from jwcore.algorithms.readout import ReadoutLayout
+from jwcore.algorithms.sirs import SideKernels
 
 __all__ = ["clipped_means", "correct_amplifiers", "correct_columns", "running_median", "subtract_profiles"]
 
@@ -27,13 +28,15 @@ def correct_amplifiers(
     use_side_pixels: bool = True,
     smoothing_length: int = 11,
     side_gain: float = 1.0,
+    kernels: SideKernels | None = None,
     siglimit: float = 3.0,
 ) -> None:
     """Correct groups read through several amplifiers with the reference pixels on all four edges, in place.
 
     1. From each amplifier, the mean of its clipped means of the reference rows at the start and end of the read-out is
        subtracted, for even and odd columns apart.
-    2. The running median of the reference columns on either side, both sides averaged, is subtracted from every row.
+    2. The running median of the reference columns on either side, both sides averaged, is subtracted from every row; or,
+       with `kernels`, what they predict for every amplifier.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ def correct_amplifiers(
         Rows in the running median.
     side_gain : float
         Factor on the second correction.
+    kernels : SideKernels, optional
+        Filters of the reference columns in place of the running median; for whole detectors.
     siglimit : float
         Clipping limit of the means, in standard deviations.
     """
@@ -63,10 +68,12 @@ def correct_amplifiers(
     along_fast = offsets.reshape(-1, amplifiers, 1, parities)
     along_fast = np.broadcast_to(along_fast, (len(data), amplifiers, ncolumns // amplifiers // parities, parities))
     along_fast = along_fast.reshape(len(data), ncolumns)
-    along_slow = np.zeros((len(data), nrows), np.float32)
+    along_slow = np.zeros((len(data), 1, nrows), np.float32)
     if use_side_pixels:
-        along_slow = side_gain * _side_signal(image, mask, layout, along_fast, smoothing_length)
-    profiles = layout.stored(along_slow[:, layout.rows], along_fast[:, layout.columns])
+        left, right = _side_pixels(image, mask, layout, along_fast)
+        drift = _median_signal(left, right, smoothing_length) if kernels is None else kernels.signal(left, right)
+        along_slow = np.float32(side_gain) * drift
+    profiles = layout.stored(along_slow[:, :, layout.rows], along_fast[:, None, layout.columns])
     subtract_profiles(data, *(profile.astype(np.float32, copy=False) for profile in profiles))
 
 
@@ -76,13 +83,14 @@ def correct_columns(
     *,
     layout: ReadoutLayout,
     reference: np.ndarray,
+    amplifiers: int = 1,
     odd_even_columns: bool = True,
     siglimit: float = 3.0,
 ) -> None:
-    """Correct groups read through one amplifier with whatever reference pixels they hold, in place.
+    """Correct groups with whatever reference pixels they hold, in place.
 
-    The clipped mean of the reference pixels in even columns is subtracted from all even columns, likewise for odd ones,
-    counted on the whole detector in read-out order. Where either has no usable pixel the group stays as it is.
+    The clipped mean of the reference pixels in even columns of an amplifier is subtracted from all its even columns, likewise
+    for odd ones, counted on the whole detector in read-out order. Where either has no usable pixel they stay as they are.
 
     Parameters
     ----------
@@ -90,17 +98,22 @@ def correct_columns(
         As in `correct_amplifiers`.
     reference : ndarray of bool, shape (ny, nx)
         Which pixels are reference pixels.
+    amplifiers : int
+        Number of amplifiers, equal stripes of the columns of the whole detector.
     """
     image, mask = layout.view(data), layout.view(np.broadcast_to(bad, data.shape))
     rows, columns = np.nonzero(layout.view(reference))
     samples = np.where(mask[:, rows, columns], np.float32(np.nan), image[:, rows, columns])
     parities = 2 if odd_even_columns else 1
-    parity = (columns + layout.columns.start) % parities
-    means = np.stack([clipped_means(samples[:, parity == p], siglimit) for p in range(parities)], axis=-1)
-    means[np.isnan(means).any(axis=-1)] = 0
     covered = np.arange(layout.columns.start, layout.columns.stop)
-    along_slow = np.zeros((len(data), image.shape[-2]), np.float32)
-    subtract_profiles(data, *layout.stored(along_slow, means[:, covered % parities]))
+    section = covered * amplifiers // layout.size[1] * parities + covered % parities
+    means = np.stack(
+        [clipped_means(samples[:, section[columns] == k], siglimit) for k in range(amplifiers * parities)], axis=-1
+    )
+    unknown = np.isnan(means).reshape(len(data), amplifiers, parities).any(axis=-1)
+    means[np.repeat(unknown, parities, axis=-1)] = 0
+    along_slow = np.zeros((len(data), 1, image.shape[-2]), np.float32)
+    subtract_profiles(data, *layout.stored(along_slow, means[:, None, section]))
 
 
 def clipped_means(samples: np.ndarray, siglimit: float) -> np.ndarray:
@@ -147,21 +160,25 @@ def running_median(samples: np.ndarray, length: int) -> np.ndarray:
 def subtract_profiles(data, along_y, along_x):
     """Subtract the sum of a profile along y and one along x from every image, in place.
 
+    There may be several of either: each belongs to an equal section of the other axis, as the amplifiers do.
+
     Parameters
     ----------
     data : ndarray of float32, shape (nimages, ny, nx)
         Images in DN.
-    along_y, along_x : ndarray of float32, shape (nimages, ny) and (nimages, nx)
+    along_y, along_x : ndarray of float32, shape (nimages, sections of x, ny) and (nimages, sections of y, nx)
         Profiles in DN.
     """
     nimages, ny, nx = data.shape
+    nsections = along_y.shape[1]
     for y in prange(ny):
         for n in range(nimages):
             row = data[n, y]
-            profile = along_x[n]
-            offset = along_y[n, y]
-            for x in range(nx):
-                row[x] -= profile[x] + offset
+            profile = along_x[n, y * along_x.shape[1] // ny]
+            for section in range(nsections):
+                offset = along_y[n, section, y]
+                for x in range(section * nx // nsections, (section + 1) * nx // nsections):
+                    row[x] -= profile[x] + offset
 
 
 def _amplifier_offsets(image, mask, layout, sections, parities, siglimit):
@@ -179,15 +196,18 @@ def _amplifier_offsets(image, mask, layout, sections, parities, siglimit):
     return offsets.reshape(len(image), sections)
 
 
-def _side_signal(image, mask, layout, along_fast, length):
-    """Smooth the reference columns, from which ``along_fast`` is taken off first; (ngroups, nrows), 0 without any."""
+def _side_pixels(image, mask, layout, along_fast):
+    """Copy the reference columns on either side, from which ``along_fast`` is taken off; twice (ngroups, nrows, border)."""
     first, last = layout.column_border
     nrows, ncolumns = layout.size
-    sides = []
-    for side in (slice(0, first), slice(ncolumns - last, ncolumns)):
-        samples = _samples(image, mask, layout, slice(0, nrows), side) - along_fast[:, None, side]
-        sides.append(running_median(samples, length))
-    return np.nan_to_num(_mean_of_valid(*sides), copy=False)
+    sides = (slice(0, first), slice(ncolumns - last, ncolumns))
+    return [_samples(image, mask, layout, slice(0, nrows), side) - along_fast[:, None, side] for side in sides]
+
+
+def _median_signal(left, right, length):
+    """Smooth the reference columns; (ngroups, 1, nrows), 0 where there is no pixel."""
+    smooth = _mean_of_valid(*(running_median(side, length) for side in (left, right)))
+    return np.nan_to_num(smooth, copy=False)[:, None]
 
 
 def _samples(image, mask, layout, rows, columns):

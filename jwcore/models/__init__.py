@@ -20,6 +20,7 @@ from jwcore.models.containers import (
     Ramp,
     RampFitOutput,
     Segmentation,
+    SuperstripeRamp,
     Uncal,
 )
 from jwcore.models.declare import Array, Table
@@ -30,6 +31,7 @@ from jwcore.models.naming import of_integrations, product_name, strip_suffix, su
 from jwcore.models.needs import check_exposure, read_exposure_meta, require
 from jwcore.models.reader import fingerprint, read_exposure, read_meta
 from jwcore.models.sets import ExposureSet
+from jwcore.models.stripes import StripeBlock, StripeReadout, is_striped, of_one_stripe
 from jwcore.models.tree import Tree
 from jwcore.models.writer import write_exposure
 
@@ -49,6 +51,9 @@ __all__ = [
     "Ramp",
     "RampFitOutput",
     "Segmentation",
+    "StripeBlock",
+    "StripeReadout",
+    "SuperstripeRamp",
     "Table",
     "Tree",
     "Uncal",
@@ -57,8 +62,10 @@ __all__ = [
     "fingerprint",
     "header_table",
     "is_moving_target",
+    "is_striped",
     "is_tso",
     "of_integrations",
+    "of_one_stripe",
     "product_name",
     "read",
     "read_exposure_meta",

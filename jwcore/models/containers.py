@@ -1,5 +1,7 @@
 """The containers of products: which arrays each one holds."""
 
+from typing import ClassVar
+
 from jwcore.models.declare import Array, Table
 from jwcore.models.exposure import Exposure
 
@@ -7,6 +9,8 @@ _INT_TIMES = [
     ("integration_number", "i4"),
     *((f"int_{when}_{scale}", "f8") for scale in ("MJD_UTC", "BJD_TDB") for when in ("start", "mid", "end")),
 ]
+
+_INT_TIMES_STRIPE = [_INT_TIMES[0], ("stripe_number", "i4"), *_INT_TIMES[1:]]
 
 _GROUP = [
     ("integration_number", "i4"),
@@ -29,6 +33,10 @@ def _int_times() -> Table:
     return Table("INT_TIMES", _INT_TIMES, "Start, middle and end of every integration of the exposure (MJD).")
 
 
+def _int_times_stripe() -> Table:
+    return Table("INT_TIMES_STRIPE", _INT_TIMES_STRIPE, "The same of every stripe of an integration (superstripes).")
+
+
 def _group() -> Table:
     return Table("GROUP", _GROUP, "End time and completeness of every group.")
 
@@ -48,7 +56,7 @@ class Ramp(Exposure):
     """Ramps in work, from the raw counts to the last step before the ramp fit."""
 
     model_types = ("RampModel",)
-    reads = ("Level1bModel",)
+    reads: ClassVar[tuple[str, ...]] = ("Level1bModel",)
     data = Array("SCI", "f4", 4, "Ramps [nints, ngroups, ny, nx], DN.", required=True)
     pixeldq = Array("PIXELDQ", "u4", 2, "Flags common to all groups [ny, nx].", fill=0)
     groupdq = Array("GROUPDQ", "u1", 4, "Flags of each group [nints, ngroups, ny, nx].", fill=0)
@@ -57,6 +65,15 @@ class Ramp(Exposure):
     average_dark_current = Array("AVDRKCUR", "f4", 2, "Average dark current [ny, nx], e-/s.")
     group = _group()
     int_times = _int_times()
+    int_times_stripe = _int_times_stripe()
+
+
+class SuperstripeRamp(Ramp):
+    """Ramps whose integrations read one stripe of the detector after the other (keyword SSTR_NST), before these are joined."""
+
+    model_types = ("SuperstripeRampModel",)
+    reads: ClassVar[tuple[str, ...]] = ()
+    pixeldq = Array("PIXELDQ", "u4", 3, "Flags common to all groups [nstripes, ny, nx].")
 
 
 class Image(Exposure):
@@ -112,6 +129,7 @@ class Cube(Exposure):
     wavelength = Array("WAVELENGTH", "f4", 2, "Wavelength of each pixel [ny, nx], um.")
     zeroframe = Array("ZEROFRAME", "f4", 3, "First frame of each integration.")
     int_times = _int_times()
+    int_times_stripe = _int_times_stripe()
 
 
 class GuiderRaw(Exposure):
@@ -160,7 +178,7 @@ class RampFitOutput(Exposure):
 
 CONTAINERS: dict[str, type[Exposure]] = {
     name: kind
-    for kind in (Ramp, Image, IFUImage, Cube, GuiderRaw, GuiderCal, Segmentation, RampFitOutput)
+    for kind in (Ramp, SuperstripeRamp, Image, IFUImage, Cube, GuiderRaw, GuiderCal, Segmentation, RampFitOutput)
     for name in (*kind.model_types, *kind.reads)
 }
 """Container of each DATAMODL; other models are carried by a plain `Exposure`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jwcore.errors import BadInput
-from jwcore.models.containers import CONTAINERS, Cube, Image, Ramp
+from jwcore.models.containers import CONTAINERS, Cube, Image, Ramp, SuperstripeRamp
 from jwcore.models.exposure import Exposure
 from jwcore.models.fits_file import FitsFile
 from jwcore.models.meta import Meta
@@ -39,7 +39,8 @@ def choose(file: FitsFile) -> type[Exposure]:
     header = file.blocks[0].header
     model: Any = header.get("DATAMODL")
     if model:
-        return CONTAINERS.get(model, Exposure)
+        kind = CONTAINERS.get(model, Exposure)
+        return SuperstripeRamp if kind is Ramp and header.get("SSTR_NST") else kind
     if "REFTYPE" in header:
         raise BadInput("this is a reference file", where=str(file.path), cure="give an exposure")
     science = [block for block in file.blocks if block.name == "SCI"]

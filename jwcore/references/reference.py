@@ -5,14 +5,24 @@ import weakref
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jwcore.errors import BadInput
 from jwcore.references.dq_def import translate
 from jwcore.references.storage import FitsStorage, Key, MemoryStorage, Storage
-from jwcore.references.subarray import DETECTOR_PLANES, Window, cut_out, reference_window
+from jwcore.references.subarray import (
+    DETECTOR_PLANES,
+    StripedWindow,
+    Window,
+    cut_out,
+    reference_window,
+    science_window,
+)
+
+if TYPE_CHECKING:
+    from jwcore.models.exposure import Exposure
 
 __all__ = ["Reference"]
 
@@ -102,6 +112,13 @@ class Reference:
             arrays["DQ"] = dq
         return cls(type, MemoryStorage(arrays, header or {}), provider="memory", window=window, tree=tree)
 
+    def cut_to(self, exposure: "Exposure") -> "Reference":
+        """Return the same reference, cut to the pixels of another exposure."""
+        window = science_window(exposure.meta, exposure.shape)
+        return type(self)(
+            self.type, self._storage, path=self.path, provider=self.provider, window=window, tree=self._tree
+        )
+
     @property
     def name(self) -> str:
         """Base name of the file."""
@@ -129,7 +146,10 @@ class Reference:
         cut = self._cut(stored) if stored else None
         if stored is None or cut is None:
             return stored
-        return (*stored[:-2], *(part.stop - part.start for part in cut))
+        ny, nx = (part.stop - part.start for part in cut)
+        if isinstance(self.window, StripedWindow):
+            ny, nx = (ny, len(self.window.lines)) if self.window.along_x else (len(self.window.lines), nx)
+        return (*stored[:-2], ny, nx)
 
     def array(self, key: Key = "SCI") -> np.ndarray | None:
         """Return an image extension, None when the file does not have it.
@@ -165,7 +185,12 @@ class Reference:
         array = self._alive.get(known)
         if array is None:
             single = self._is_detector_plane(shape) and self._storage.dtype(key) == np.float64
-            array = self._storage.read(key, index, self._region(shape, band), dtype=np.float32 if single else None)
+            dtype = np.float32 if single else None
+            if isinstance(self.window, StripedWindow) and self._cut(shape) is not None:
+                whole = self.window.pick(self._storage.read(key, index, self._region(shape, None), dtype=dtype))
+                array = np.ascontiguousarray(whole[..., slice(*band), :] if band else whole)
+            else:
+                array = self._storage.read(key, index, self._region(shape, band), dtype=dtype)
             array.flags.writeable = False
             self._alive[known] = array
         return array

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from jwcore.errors import BadInput
 from jwcore.models.facts import INTERLEAVED, NORMAL
+from jwcore.models.stripes import StripeReadout, is_striped, stripes_of
 
-__all__ = ["DETECTOR_PLANES", "Window", "cut_out", "reference_window", "science_window"]
+__all__ = ["DETECTOR_PLANES", "StripedWindow", "Window", "cut_out", "reference_window", "science_window"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,29 @@ class Window:
         )
 
 
+@dataclass(frozen=True)
+class StripedWindow(Window):
+    """The rectangle around the stripes of a frame, and the lines of it that the frame holds.
+
+    Attributes
+    ----------
+    lines : tuple of int
+        Columns or rows, counted from the first of the rectangle; a line may come more than once.
+    along_x : bool
+        Whether the lines are columns.
+    named : Window
+        What the keywords of the exposure say: a reference that says the same is striped already.
+    """
+
+    lines: tuple[int, ...]
+    along_x: bool
+    named: Window
+
+    def pick(self, array: np.ndarray) -> np.ndarray:
+        """Take the lines out of an array that covers the rectangle in its last two axes."""
+        return np.take(array, self.lines, axis=-1 if self.along_x else -2)
+
+
 def science_window(meta: Any, shape: tuple[int, ...] | None = None) -> Window | None:
     """Return the window of an exposure.
 
@@ -75,23 +101,32 @@ def science_window(meta: Any, shape: tuple[int, ...] | None = None) -> Window | 
     Returns
     -------
     Window or None
-        None when the exposure does not say, and for a resampled image, whose pixels are not those of the detector.
+        None when the exposure does not say, for a resampled image, whose pixels are not those of the detector, and for
+        superstripes, each of which has its own (`jwcore.models.of_one_stripe`).
 
     Raises
     ------
     BadInput
-        For a start below 1, or a striped readout.
+        For a start below 1, or stripes that do not add up to the frame.
     """
     if meta.get("cal_step.resample") == "COMPLETE":
         return None
-    if meta.get("subarray.multistripe_reads1") is not None or (meta.get("subarray.num_superstripe") or 0) > 0:
-        raise BadInput(
-            "striped readouts (MSTR_RD1, SSTR_NST) are not supported yet",
-            where=str(meta.get("subarray.name")),
-            cure="use the official pipeline for this exposure",
-        )
+    if stripes_of(meta):
+        return None
     values = [meta.get(f"subarray.{name}") for name in ("xstart", "ystart", "xsize", "ysize")]
-    return _window(values, shape, "the exposure")
+    window = _window(values, shape, "the exposure")
+    return window if window is None or not is_striped(meta) else _striped(meta, window)
+
+
+def _striped(meta: Any, window: Window) -> StripedWindow:
+    """Return the window of a frame in stripes."""
+    readout = StripeReadout.of(meta)
+    lines = readout.lines
+    first, size = int(lines.min()), int(np.ptp(lines)) + 1
+    picked = tuple((lines - first).tolist())
+    if readout.along_x:
+        return StripedWindow(first + 1, window.y, size, window.ny, picked, True, window)
+    return StripedWindow(window.x, first + 1, window.nx, size, picked, False, window)
 
 
 def reference_window(keyword: Callable[[str], Any], shape: tuple[int, ...], name: str) -> Window | None:
@@ -159,18 +194,21 @@ def cut_out(
     Returns
     -------
     tuple of slice or None
-        Rows and columns; None when the whole array is wanted. An exposure with interleaved reference pixels gets
-        references of its normal pixels whole.
+        Rows and columns, out of which a striped window takes its lines; None when the whole array is wanted. An exposure
+        with interleaved reference pixels gets references of its normal pixels whole.
 
     Raises
     ------
     BadInput
         When the exposure is not inside the reference, or the reference does not say where it lies.
     """
+    if isinstance(target, StripedWindow) and window == target.named:
+        return None
     if target is None or window == target or ((target.ny, target.nx) == INTERLEAVED and shape[-2:] == NORMAL):
         return None
     if window is None:
-        if shape[-2:] == (target.ny, target.nx):
+        plain = target.named if isinstance(target, StripedWindow) else target
+        if shape[-2:] == (plain.ny, plain.nx):
             return None
         raise BadInput(
             f"reference of {shape[-1]}×{shape[-2]} pixels does not say where it lies on the detector",

@@ -56,8 +56,8 @@ _COMMON = {
     "abvegaoffset": ("exp_type",),
 }
 SELECTION = {
-    "NIRCAM": _COMMON | {"dark": ("exp_type", "detector", "noutputs", "subarray")},
-    "NIRISS": _COMMON,
+    "NIRCAM": _COMMON | {"sirskernel": ("instrument",), "dark": ("exp_type", "detector", "noutputs", "subarray")},
+    "NIRISS": _COMMON | {"sirskernel": ("instrument",)},
     "FGS": _COMMON | {"mask": ("detector", "subarray", "exp_type"), "flat": ("detector", "exp_type")},
     "NIRSPEC": _COMMON
     | {
@@ -66,6 +66,7 @@ SELECTION = {
         "superbias": ("detector", "readpatt", "subarray", *_PLACE),
         "dark": ("detector", "readpatt", "subarray", *_PLACE),
         "refpix": ("detector", "readpatt"),
+        "sirskernel": ("instrument",),
         "pictureframe": ("detector",),
         "flat": ("detector", "filter", "grating", "exp_type"),
     },

@@ -14,6 +14,7 @@ from jwcore.synth import irs2, transients
 from jwcore.synth.instruments import Instrument, Readout
 from jwcore.synth.interference import active_waves, reference_wave
 from jwcore.synth.maps import LINEARITY_COEFFICIENTS, DetectorMaps
+from jwcore.synth.side_kernels import transfer_functions
 
 __all__ = ["DetectorReferences", "ReferenceContent", "flag", "inverse_kernel", "reverse_series"]
 
@@ -124,6 +125,15 @@ class DetectorReferences:
             keywords={"READPATT": self._readout.pattern.name},
             by_readpatt=True,
         )
+
+    def sirskernel(self) -> ReferenceContent:
+        """Transfer functions from the side reference pixels to the drift of every amplifier, of all detectors."""
+        functions = {
+            name.lower(): transfer_functions(spec, self.maps.effects)
+            for name, spec in self.instrument.detectors.items()
+        }
+        tree = {name: {"gamma": gamma, "zeta": zeta} for name, (gamma, zeta) in functions.items()}
+        return ReferenceContent(type="sirskernel", model="SIRSKernelModel", tree=tree)
 
     def ipc(self) -> ReferenceContent:
         """Deconvolution kernel of the inter-pixel capacitance."""

@@ -132,7 +132,7 @@ NIRCAM = Instrument(
         for name, (pivot, width) in _FILTERS.items()
     },
     clocks=NearInfraredClocks(),
-    types=("mask", "saturation", "superbias", "ipc", "linearity", "gain", "readnoise", "dark", "flat"),
+    types=("mask", "saturation", "superbias", "sirskernel", "ipc", "linearity", "gain", "readnoise", "dark", "flat"),
     subarrays=dict.fromkeys(("NRCALONG", "NRCBLONG"), _STRIPES),
 )
 """NIRCam, in its imaging mode."""

@@ -94,7 +94,7 @@ NIRISS = Instrument(
         **{n: Bandpass(name=n, pivot=p, width=w, pupil="CLEARP") for n, (p, w) in _FILTER_WHEEL.items()},
     },
     clocks=NearInfraredClocks(),
-    types=("mask", "saturation", "superbias", "ipc", "linearity", "dark", "gain", "readnoise", "flat"),
+    types=("mask", "saturation", "superbias", "sirskernel", "ipc", "linearity", "dark", "gain", "readnoise", "flat"),
     subarrays={
         "NIS": (
             Subarray(name="SUBSTRIP256", xstart=1, ystart=1793, xsize=2048, ysize=256),

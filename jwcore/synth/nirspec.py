@@ -121,7 +121,8 @@ NIRSPEC = Instrument(
     bandpasses={name: Bandpass(name=name, pivot=pivot, width=width) for name, (pivot, width) in _FILTERS.items()},
     clocks=NearInfraredClocks(extra_rows=1),
     types=(
-        "mask", "saturation", "superbias", "refpix", "ipc", "linearity", "dark", "gain", "readnoise", "pictureframe", "flat",
+        "mask", "saturation", "superbias", "refpix", "sirskernel", "ipc", "linearity", "dark", "gain", "readnoise",
+        "pictureframe", "flat",
     ),
     subarrays={
         detector: tuple(_rectangle(name, numbers) for name, numbers in rectangles.items())

@@ -11,10 +11,16 @@ from jwcore.algorithms._numba import parallel_kernel, prange
 from jwcore.synth.effects import Effects
 from jwcore.synth.instruments import DetectorSpec, Subarray
 
-__all__ = ["pink_noise", "readout_noise"]
+__all__ = ["KNOT_PIXELS", "knots_per_row", "pink_noise", "readout_noise"]
 
-_KNOT_PIXELS = 32
+KNOT_PIXELS = 32
+"""Pixels from one value of the banding to the next."""
 _ROW_OVERHEAD = 12
+
+
+def knots_per_row(pixels: int) -> int:
+    """Number of knots from the start of a row of an output to the start of the next."""
+    return -(-(pixels + _ROW_OVERHEAD) // KNOT_PIXELS)
 
 
 def pink_noise(*, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -103,7 +109,7 @@ def readout_noise(
     along_x = abs(spec.fastaxis) == 1
     rows, columns = subarray.shape if along_x else subarray.shape[::-1]
     amplifiers = 4 if spec.interleaved else subarray.noutputs
-    knots = -(-(columns // amplifiers + _ROW_OVERHEAD) // _KNOT_PIXELS) + 1
+    knots = knots_per_row(columns // amplifiers) + 1
     banding = np.zeros((amplifiers, rows, knots), np.float32)
     if effects.one_over_f:
         banding = _banding(rng, effects, shape=(amplifiers, rows, knots), nframes=nframes)
@@ -113,10 +119,10 @@ def readout_noise(
         offsets += 0.5 * effects.drift_rms * np.outer(rng.standard_normal(amplifiers), [-1, 1])
     out = np.empty((rows, columns), np.float32)
     if spec.interleaved:
-        _fill_interleaved(out, banding, offsets, _KNOT_PIXELS, *subarray.origin)
+        _fill_interleaved(out, banding, offsets, KNOT_PIXELS, *subarray.origin)
         return out
     start = subarray.xstart if along_x else subarray.ystart
-    _fill(out, banding, offsets, _KNOT_PIXELS, (start - 1) % 2)
+    _fill(out, banding, offsets, KNOT_PIXELS, (start - 1) % 2)
     if spec.slowaxis < 0:
         out = out[::-1]
     if spec.fastaxis < 0:

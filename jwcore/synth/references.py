@@ -38,9 +38,9 @@ class ReferenceMaker(DetectorReferences):
     def types(self) -> list[str]:
         """Reference types that an exposure of this detector and mode can use."""
         wanted = [*self.instrument.types, *self.instrument.mode.types]
-        missing = {"refpix"} if not self._interleaved else set()
+        missing = {"sirskernel"} if self._interleaved else {"refpix"}
         if not self.maps.aperture.subarray.is_full:
-            missing.add("pictureframe")
+            missing |= {"pictureframe", "sirskernel"}
         return [kind for kind in wanted if kind not in missing]
 
     def make(self, kind: str) -> ReferenceContent:

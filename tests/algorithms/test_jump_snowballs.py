@@ -103,6 +103,34 @@ def test_small_cores_are_not_enlarged():
     assert saturated(groupdq) == before
 
 
+def reach(mask):
+    """Largest distance of marked pixels from the snowball."""
+    return float(distance(60, 70)[mask].max())
+
+
+@pytest.mark.parametrize(
+    ("settings", "core", "halo"),
+    [
+        ({}, 5, 16),
+        ({"expand_factor": 1.0}, 5, 8),
+        ({"expand_factor": 3.0}, 5, 25),
+        ({"sat_expand": 0}, 4, 16),
+        ({"sat_expand": 10}, 13, 16),
+        ({"max_extended_radius": 10}, 5, 10),
+        ({"max_extended_radius": 10, "sat_expand": 20}, 10, 8),
+        ({"sat_required": False}, 4, 16),
+    ],
+)
+def test_settings_reach_as_far_as_they_say(settings, core, halo):
+    data, groupdq = ramps()
+    hit(data, groupdq)
+    search(data, groupdq, **settings)
+    flags = groupdq[0, 2]
+    assert core - 1 < reach(flags & SATURATED != 0) <= core
+    if halo > core:
+        assert halo - 1 <= reach(flags & JUMP_DET != 0) <= halo
+
+
 @pytest.mark.parametrize(("core_group", "number"), [(1, 0), (2, 1), (3, 1), (4, 0)])
 def test_the_core_saturates_in_the_group_of_the_jumps_or_the_next(core_group, number):
     data, groupdq = ramps()
@@ -121,6 +149,19 @@ def test_jumps_without_core_need_the_edge_to_cut_them():
     hit(data, groupdq, at=(115, 70), core=0)
     assert search(data, groupdq.copy(), edge_size=0) == 0
     assert search(data, groupdq, sat_required=False) == 1
+
+
+@pytest.mark.parametrize("rate", [0.0, 200.0])
+def test_a_single_hit_at_the_edge_is_no_snowball(rate):
+    data, groupdq = ramps(rate=rate)
+    cross = np.abs(Y - 4) + np.abs(X - 70) < 2
+    data[0, 3:, cross] += np.where((Y == 4) & (X == 70), 900, 30)[cross][:, None]
+    groupdq[0, 3, cross] |= JUMP_DET
+    before = groupdq.copy()
+    assert search(data, groupdq) == 0
+    assert np.array_equal(groupdq, before)
+    data[0, 3:, cross] += 500
+    assert search(data, groupdq) == 1
 
 
 def star(data, groupdq, *, at=(60, 70), peak=30000.0, width=2.0):

@@ -193,6 +193,20 @@ def test_fit_is_that_of_dense_matrices(times, nints, kind):
     check(fit_ramps_by_likelihood(**arrays), definition(**arrays))
 
 
+def test_zero_frames_without_a_value_do_not_bias():
+    """The offset of a ramp is free, so that the first read is far from zero in units of its noise."""
+    arrays, zeroframe = simulate(AVERAGED, plane=(60, 50), rates=3.0, seed=7)
+    arrays["data"] += 500
+    zeroframe += 500
+    zeroframe[:, 30:] = 0
+    rates = fit_ramps_by_likelihood(**arrays, zeroframe=zeroframe).exposure
+    for rows in (np.s_[:30], np.s_[30:]):
+        pulls = (rates.slope[rows] - 3) / rates.err[rows]
+        assert abs(pulls.mean()) < 4 / np.sqrt(pulls.size)
+        assert pulls.std() == pytest.approx(1, abs=0.1)
+        assert np.mean(rates.dq[rows] != 0) < 0.01  # false alarms
+
+
 def test_wide_rows_are_worked_in_blocks():
     arrays, _ = simulate(AVERAGED, plane=(2, 300), seed=4, jumps=0.02, nints=2)
     check(fit_ramps_by_likelihood(**arrays), definition(**arrays))

@@ -80,6 +80,20 @@ def test_truth_of_averaged_groups_is_met_by_correcting_the_frames(groupgap):
     np.testing.assert_allclose(data, truth, rtol=1e-4)
 
 
+def test_truth_dropped_frames_count():
+    """Reads numbered as if no frames were dropped between groups have too steep a slope, and miss the truth by more."""
+    data, truth, forward, inverse = averaged_ramp(ngroups=4, nframes=4, groupgap=4)
+    errors = []
+    for groupgap in (4, 0):
+        result, flags = data.copy(), np.zeros((2, 3), np.uint32)
+        readout = {"nframes": 4, "groupgap": groupgap}
+        correct_reads(
+            result, np.zeros(data.shape, np.uint8), coefficients=forward, inverse=inverse, flags=flags, **readout
+        )
+        errors.append(np.abs(result - truth).max())
+    assert errors[1] > 20 * errors[0]
+
+
 def test_saturated_groups_do_not_enter_the_slope():
     readout = {"nframes": 4, "groupgap": 1}
     data, truth, forward, inverse = averaged_ramp(ngroups=5, **readout)

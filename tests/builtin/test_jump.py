@@ -64,14 +64,21 @@ def test_no_rate_of_jumps_without_a_search():
     assert not np.any(exposure.groupdq & JUMP_DET)
 
 
-def test_snowballs_and_showers_are_flagged_and_counted():
-    exposure = ramp((1, 6, 100, 100), TGROUP=10.0)
+RADIUS = np.hypot(*np.ogrid[-50:50, -40:60])
+"""Distance from the event that is looked for."""
+
+
+def exposure_with_snowball(nints=1):
+    exposure = ramp((nints, 6, 100, 100), TGROUP=10.0)
     exposure.data += 20 * np.arange(6)[:, None, None]
-    y, x = np.ogrid[:100, :100]
-    radius = np.hypot(y - 50, x - 40)
-    exposure.data[0, 2:, radius < 12] += 500
-    exposure.data[0, 2:, radius < 5] = 60000
-    exposure.groupdq[0, 2:, radius < 5] = SATURATED
+    exposure.data[0, 2:, RADIUS < 12] += 500
+    exposure.data[0, 2:, RADIUS < 5] = 60000
+    exposure.groupdq[0, 2:, RADIUS < 5] = SATURATED
+    return exposure
+
+
+def test_snowballs_and_showers_are_flagged_and_counted():
+    exposure = exposure_with_snowball()
     services = context()
     jump(exposure, references(shape=(100, 100)), JumpParams(expand_large_events=True), services)
     assert services.counts["snowballs"] == 1
@@ -82,13 +89,23 @@ def test_snowballs_and_showers_are_flagged_and_counted():
 
     exposure = ramp((2, 12, 100, 100), TGROUP=10.0)
     exposure.data += np.random.default_rng(1).normal(0, 7, exposure.shape).astype(np.float32)
-    exposure.data[1, 5:, radius < 20] += 30
+    exposure.data[1, 5:, RADIUS < 20] += 30
     services = context()
     params = JumpParams(find_showers=True, max_shower_amplitude=2.0)
     jump(exposure, references(shape=(100, 100)), params, services)
     assert services.counts["showers"] == 1
     assert np.mean(exposure.groupdq[1, 5:7, 45:55, 35:45] & JUMP_DET != 0) > 0.9
     assert np.mean(exposure.groupdq[0] & JUMP_DET != 0) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("params", "groups"),
+    [({}, 5), ({"snowball_time_masked_next_int": 39}, 2), ({"mask_snowball_core_next_int": False}, 0)],
+)
+def test_cores_are_flagged_in_the_next_integration(params, groups):
+    exposure = exposure_with_snowball(nints=2)
+    jump(exposure, references(shape=(100, 100)), JumpParams(expand_large_events=True, **params), context())
+    assert np.flatnonzero(exposure.groupdq[1, :, 50, 40] & JUMP_DET).tolist() == list(range(1, 1 + groups))
 
 
 def test_two_groups_are_skipped_when_planning():

@@ -15,8 +15,12 @@ ACCIDENTS = str(Path(__file__).parent / "toys" / "accidents.py")
 SHAPES = str(Path(__file__).parent / "toys" / "shapes.py")
 
 
+LISTENING = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
+"""What is started in the background ignores Ctrl-C, and tests may be."""
+
+
 def jwcal(*words, preamble=""):
-    code = f"{preamble}\nimport sys; from jwcore.cli import main; main({list(map(str, words))!r})"
+    code = f"{LISTENING}\n{preamble}\nimport sys; from jwcore.cli import main; main({list(map(str, words))!r})"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CRDS_")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert "Traceback" not in done.stderr, done.stderr

@@ -96,3 +96,10 @@ def test_products_of_a_chain_have_names_of_their_own(tmp_path):
     bases = {node.recipe: node.base for node in plan.nodes}
     assert bases["image2"] == BASE.format(1)
     assert "ngc-1" in bases["image3"]
+
+
+def test_an_image_that_will_exceed_the_memory_is_noted(tmp_path):
+    path = image(tmp_path, suffix="rate")
+    (remark,) = make([path], "image2", max_memory=1).remarks
+    assert "cannot be cut into pieces and needs about" in remark
+    assert not make([path], "image2", max_memory=10**10).remarks

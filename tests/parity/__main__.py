@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the small cases and one full frame")
     parser.add_argument("--case", action="append", default=[], help="a case by name or pattern; may be repeated")
     parser.add_argument("--keep", action="store_true", help="leave our products of the last case in the cache folder")
+    parser.add_argument("--record", action="store_true", help="renew the lines of these cases in the committed table")
     parser.add_argument("--docs", action="store_true", help="only write docs/deviations.md")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -50,8 +51,10 @@ def main() -> int:
         peer.prune()
         log.info("%s: %.0f s", case.name, time.perf_counter() - start)
     print_table(rows)
-    if chosen == list(CASES):
-        (HERE / "results.md").write_text(markdown(rows, peer=peer.VERSION))
+    if options.record or chosen == list(CASES):
+        page = HERE / "results.md"
+        before = page.read_text() if page.exists() else ""
+        page.write_text(markdown(rows, peer=peer.VERSION, before=before, order=[case.name for case in CASES]))
     return 0 if all(row.passed for row in rows) else 1
 
 

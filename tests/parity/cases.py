@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 import jwcore.synth
+from jwcore import models
 from jwcore.synth import Simulation, simulate
 from jwcore.synth.simulate import TARGET
 from jwcore.synth.sky import make_catalog
+from jwcore.synth.striped import read_in_stripes
 from jwcore.synth.tables import find_instrument
 
 NEAR_INFRARED = (
@@ -61,6 +63,10 @@ class Case:
         Step -> parameters. Steps that are off by default run only when they are named here.
     effects : mapping
         Effects beyond the usual ones and their strengths.
+    stripes : mapping
+        Lines that are kept of every frame, as `read_in_stripes` takes them; the sub-array holds them all.
+    without : tuple of str
+        Steps of the first recipe that are left out.
     segments : int
         Files into which the exposure is cut; the last one is compared.
     quick : bool
@@ -80,6 +86,8 @@ class Case:
     recipes: tuple[str, ...] = ("detector1",)
     options: Mapping[str, Options] = field(default_factory=dict)
     effects: Mapping[str, bool | float] = field(default_factory=dict)
+    stripes: Mapping[str, int] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
     segments: int = 1
     quick: bool = False
 
@@ -102,7 +110,7 @@ class Case:
         return {
             name: {**({"skip": False} if name in OFF else {}), **self.options.get(name, {})}
             for name in names
-            if name not in OFF or name in self.options
+            if name not in self.without and (name not in OFF or name in self.options)
         }
 
     @property
@@ -160,6 +168,10 @@ class Case:
             pointing_error_mas=5.0 if self.dithers > 1 else 0.0,
             zeroframe=self.instrument == "NIRCAM" and self.nints > 1,
         )
+        for path in folder.glob("*_uncal.fits") if self.stripes else ():
+            ramp = models.read(path)
+            assert isinstance(ramp, models.Ramp)
+            models.write(read_in_stripes(ramp, name=str(ramp.meta.subarray.name), **self.stripes), path)
 
 
 def _bright_field(subarray: str, seed: int) -> np.ndarray | None:

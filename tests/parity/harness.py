@@ -257,7 +257,7 @@ class _Exposure:
             self.uncal,
             self.work / case.recipe,
             options={step: options for step, options in case.steps.items() if step not in missing},
-            skip=missing,
+            skip=[*missing, *case.without],
             save=[step for step in save if step not in missing],
         )
         if missing and self.compared:

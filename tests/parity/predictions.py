@@ -13,6 +13,7 @@ from scipy import ndimage
 from jwcore import models
 from jwcore.algorithms import dq, saturation
 from jwcore.api import Context
+from jwcore.builtin.detector1.jump import JumpParams, jump
 from jwcore.builtin.detector1.refpix import RefPixParams, refpix
 from jwcore.references import Reference, References, chain_from_options, parameters_of
 from tests.parity.compare import read_arrays
@@ -134,6 +135,78 @@ def folded_waves(scene: Scene) -> bool:
     return scene.steps.get("emicorr", {}).get("algorithm") == "sequential"
 
 
+def real_snowballs(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Group flags of the peer where a snowball was put in; elsewhere those of a search that looks for single hits alone."""
+    if not seeks_snowballs(scene):
+        return {}
+    return {"GROUPDQ": _flags_of_real_snowballs(scene)}
+
+
+def pixels_of_false_snowballs(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels that the peer flags for snowballs where there are none, in any integration: the mean rate is that of all."""
+    if not seeks_snowballs(scene):
+        return {}
+    wrong = (_flags_of_real_snowballs(scene) != read_arrays(scene.peer / "jump.fits")["GROUPDQ"]).any(axis=(0, 1))
+    return {
+        name: np.broadcast_to(wrong, array.shape) for name, array in peer.items() if array.shape[-2:] == wrong.shape
+    }
+
+
+def seeks_snowballs(scene: Scene) -> bool:
+    """Whether snowballs are looked for."""
+    return scene.steps.get("jump", {}).get("expand_large_events", False)
+
+
+@cache
+def _flags_of_real_snowballs(scene: Scene) -> np.ndarray:
+    """Return the group flags of `real_snowballs`."""
+    found = read_arrays(scene.peer / "jump.fits")["GROUPDQ"]
+    exposure = models.read(scene.peer / "dark_current.fits")
+    jump(exposure, {kind: scene.reference(kind) for kind in ("gain", "readnoise")}, JumpParams(), Context())
+    plain = exposure.groupdq
+    kept = plain & dq.DO_NOT_USE  # the peer overwrites it in cores
+    return np.where(_reach_of_snowballs(scene, found.shape), found | kept, plain)
+
+
+def _reach_of_snowballs(scene: Scene, shape: tuple[int, ...]) -> np.ndarray:
+    """Return what snowballs may touch: their halo within a group of the hit, their core to the end of the next integration."""
+    header = fits.getheader(scene.uncal)
+    y, x = np.ogrid[: shape[-2], : shape[-1]]
+    reach = np.zeros(shape, bool)
+    for event in fits.getdata(scene.uncal.with_name(scene.uncal.name.replace("_uncal", "_truth")), "EVENTS"):
+        distance = np.hypot(y - event["y"], x - event["x"])
+        first, group = event["integration"], event["frame"] // (header["NFRAMES"] + header["GROUPGAP"])
+        reach[first, max(group - 1, 0) : group + 2] |= distance < 7 * event["radius"] + 8
+        reach[first : first + 2] |= distance < 2 * event["radius"] + 8
+    return reach
+
+
+def ramps_with_jumps(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels with a jump that was flagged before a fit by likelihood."""
+    return _fitted_by_likelihood(peer, scene, (scene.fitted_flags & dq.JUMP_DET != 0).any(axis=1))
+
+
+def short_ramps(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels with ramps of one, two or three good groups that are fitted by likelihood."""
+    good = (scene.fitted_flags & ~np.uint8(dq.JUMP_DET | dq.PERSISTENCE) == 0).sum(axis=1)
+    return _fitted_by_likelihood(peer, scene, (good > 0) & (good < 4))
+
+
+def _fitted_by_likelihood(peer: Arrays, scene: Scene, ramps: np.ndarray) -> Arrays:
+    """Return the pixels of ramps (nints, ny, nx) for every array if the fit is that by likelihood."""
+    if scene.steps.get("ramp_fit", {}).get("algorithm") != "LIKELY":
+        return {}
+    pixels = ramps.any(axis=0)
+    return {
+        name: np.broadcast_to(pixels, array.shape) for name, array in peer.items() if array.shape[-2:] == pixels.shape
+    }
+
+
+def sought_phases(scene: Scene) -> bool:
+    """Whether the phase of interference is sought in all pixels at once."""
+    return scene.steps.get("emicorr", {}).get("algorithm", "joint") == "joint" and "emicorr" in scene.steps
+
+
 def nothing_to_correct(scene: Scene) -> bool:
     """Whether the peer's correction by reference pixels changed nothing."""
     before, after = scene.peer / "superbias.fits", scene.peer / "refpix.fits"
@@ -149,8 +222,12 @@ def jump_skipped(scene: Scene) -> bool:
 
 
 def undiluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
-    """Photon variances of the peer with integrations without a usable group left out of the mean count rate."""
-    usable = (scene.fitted_flags & (dq.DO_NOT_USE | dq.SATURATED) == 0).any(axis=1).sum(axis=0)
+    """Photon variances of the peer with integrations that have no usable group, or a single one, left out of the mean."""
+    flags = scene.fitted_flags
+    suppressed = (flags & ~np.uint8(dq.PERSISTENCE) == 0).sum(axis=1) == 1
+    if not scene.steps.get("ramp_fit", {}).get("suppress_one_group", True):
+        suppressed[:] = False
+    usable = ((flags & (dq.DO_NOT_USE | dq.SATURATED) == 0).any(axis=1) & ~suppressed).sum(axis=0)
     factor = np.where(usable > 0, len(scene.fitted_flags) / np.maximum(usable, 1), 1.0)
     if np.all(factor == 1):
         return {}
@@ -165,7 +242,7 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     A dark current in electron/s adds dark / (m t gain^2) to a ramp of m used intervals of the time t. Later products are
     scaled as their read noise is.
     """
-    dark = scene.reference("dark").array("AVDRKCUR")
+    dark = scene.reference("dark").array("AVDRKCUR") if "dark_current" in scene.steps else None
     if dark is None:
         return {}
     each = peer["SCI"].ndim == 3
@@ -233,6 +310,6 @@ def _left_out(scene: Scene) -> np.ndarray:
         exposure.data = exposure.data[:, :1]
         missing = exposure.zeroframe == 0
         exposure.zeroframe[missing] = zero
-        refpix(exposure, RefPixParams(), Context())
+        refpix(exposure, {}, RefPixParams(), Context())
         results.append(np.where(missing, np.float32(0), exposure.zeroframe))
     return results[0] - results[1]

@@ -41,6 +41,25 @@ NIRCAM = (
     Case(name="NIRCam 320", subarray="SUB320", readpatt="MEDIUM8", ngroups=4, nints=2),
     Case(name="NIRCam grism", mode="tso-grism", subarray="SUBGRISM64", ngroups=10, nints=4, segments=2),
     Case(
+        name="NIRCam stripes",
+        mode="tso-grism",
+        subarray="SUBGRISM64",
+        ngroups=6,
+        nints=2,
+        stripes={
+            "lines": 34,
+            "MSTR_RD1": 4,
+            "MSTR_SK1": 6,
+            "MSTR_RD2": 10,
+            "MSTR_SK2": 5,
+            "MSTR_RPT": 0,
+            "MSTR_ILV": 0,
+            "SSTR_STP": 0,
+            "SSTR_NST": 0,
+        },
+        without=("ipc", "dark_current"),  # the peer mixes lines of different stripes, and does not cut darks to them
+    ),
+    Case(
         name="NIRCam snowballs",
         subarray="SUB640",
         readpatt="SHALLOW4",
@@ -58,6 +77,13 @@ NIRCAM = (
         nints=3,
         sky=True,
         options={"persistence": {"persistence_time": 30}},
+    ),
+    Case(
+        name="NIRCam sirs",
+        subarray="FULL",
+        readpatt="RAPID",
+        ngroups=3,
+        options={"refpix": {"refpix_algorithm": "sirs"}},
     ),
     Case(name="NIRCam flicker", subarray="SUB320", readpatt="RAPID", ngroups=5, options={"clean_flicker_noise": {}}),
     Case(

@@ -1,7 +1,7 @@
 """The table of a comparison, for the terminal and for ``results.md``."""
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import groupby
@@ -93,10 +93,29 @@ def _together(rows: list[Row]) -> tuple[str, ...]:
     return (*first[:3], names, rules, f"{worst:.3g}", f"{outside:.2g}", flags, f"ok {remarks}".strip())
 
 
-def markdown(rows: Iterable[Row], *, peer: str) -> str:
-    """Return ``results.md``."""
-    rows = list(rows)
-    lines = [
+def markdown(rows: Iterable[Row], *, peer: str, before: str = "", order: Sequence[str] = ()) -> str:
+    """Return ``results.md``.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        What was compared now.
+    peer : str
+        Version of the peer.
+    before : str
+        The page as it was; its lines about other cases are kept.
+    order : sequence of str
+        Names of all cases in the order of the page; a case that is not named is not kept.
+    """
+    new = [_line(cells) for cells in condensed(rows)]
+    renewed = {_case(line) for line in new}
+    lines = new + [line for line in before.splitlines() if line.startswith("| ") and _case(line) not in renewed]
+    place = {name: number for number, name in enumerate(order)}
+    lines = sorted(
+        (line for line in lines if not order or _case(line) in place), key=lambda line: place.get(_case(line), 0)
+    )
+    agree = sum(line.rpartition(" | ")[2].startswith("ok") for line in lines)
+    head = [
         "# Parity with the official pipeline",
         "",
         f"`jwst` {peer} against jwcal {version('jwcal')} on simulated exposures; Python {platform.python_version()},",
@@ -105,10 +124,18 @@ def markdown(rows: Iterable[Row], *, peer: str) -> str:
         "side has). *Outside* is the part of the pixels outside the tolerance, 0.001 is allowed. Declared deviations",
         "(`docs/deviations.md`) are applied first and named in the last column. Arrays of a product that agree share a line.",
         "",
-        f"{sum(row.passed for row in rows)} of {len(rows)} arrays agree.",
+        f"{agree} of {len(lines)} lines agree.",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
+        _line(COLUMNS),
         "|" + "---|" * len(COLUMNS),
     ]
-    lines += ["| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |" for cells in condensed(rows)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*head, *lines]) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
+
+
+def _case(line: str) -> str:
+    """Return the case that a line of the page is about."""
+    return line[2:].partition(" | ")[0]

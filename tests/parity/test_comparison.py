@@ -202,7 +202,7 @@ def test_the_table():
     row = Row("case", "step", Comparison("jump", "DQ", "each bit", 0.5, 0.1, False, {"HOT": (1, 2, 9)}), ("known",))
     text = markdown([row], peer="3.0.0")
     assert "| case | jump | peer | DQ | each bit | 0.5 | 0.1 | HOT 1/2/9 | DIFFERS known |" in text
-    assert "0 of 1 arrays agree" in text
+    assert "0 of 1 lines agree" in text
 
 
 def test_agreeing_arrays_share_a_line():
@@ -216,6 +216,17 @@ def test_agreeing_arrays_share_a_line():
     assert lines[0] == "| case | jump | peer | SCI, ERR | 1e-6 | 0.5 | 0 |  | ok known |"
     assert "DIFFERS" in lines[1]
     assert lines[2].endswith("ok seen |")
+
+
+def test_lines_of_other_cases_are_kept():
+    def page(case, step, **options):
+        row = Row(case, "step", Comparison(step, "SCI", "1e-6", 0.2, 0.0, True))
+        return markdown([row], peer="3.0.0", order=("first", "second"), **options)
+
+    text = page("first", "jump", before=page("second", "refpix", before=page("first", "linearity")))
+    assert [line[:16] for line in text.splitlines()[-2:]] == ["| first | jump |", "| second | refpi"]
+    assert "2 of 2 lines agree" in text
+    assert "second" not in markdown([], peer="3.0.0", before=text, order=("first",))
 
 
 def test_the_cache_keeps_what_was_used_last(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jwcal_miri.emicorr import EmiCorrParams, emicorr, not_correctable
 
-from jwcore.api import Context, Reference, SkipStep, UsageError
+from jwcore.api import BadInput, Context, Reference, SkipStep, UsageError
 from jwcore.synth import Effects, tiny_exposure
 
 ROUNDING = 0.42
@@ -76,6 +76,54 @@ def test_what_cannot_be_corrected_says_why(disturbed):
 def _without_slow(reference):
     case = {**reference.tree["subarray_cases"]["MASK1140"], "freqs": {"FAST": ["Hz390"]}}
     return {"emicorr": Reference.from_arrays("emicorr", tree={**reference.tree, "subarray_cases": {"MASK1140": case}})}
+
+
+METHODS = [{}, {"fit_ints_separately": True}, {"algorithm": "sequential"}, {"onthefly_corr_freq": LINES}]
+
+
+def corrected(disturbed, spoil, references=None, **params):
+    """Run the step on spoilt data; give those, and the result."""
+    exposure = disturbed[0].ramp()
+    spoil(exposure)
+    before = exposure.data.copy()
+    emicorr(exposure, references or disturbed[0].step_references(), EmiCorrParams(**params), Context())
+    return before, exposure.data
+
+
+@pytest.mark.parametrize("params", METHODS)
+@pytest.mark.parametrize("value", [65535.0, np.nan])
+def test_data_without_a_value_stay(disturbed, params, value):
+    before, after = corrected(disturbed, lambda exposure: exposure.data.fill(value), **params)
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("params", METHODS)
+@pytest.mark.parametrize("where", [np.s_[:, :, 60:90, 100:160], np.s_[:, 3:, 60:90, 100:160], np.s_[1]])
+def test_saturated_pixels_and_integrations_do_not_disturb_others(disturbed, params, where):
+    def saturate(exposure):
+        exposure.data[where] = 65535.0
+
+    _, after = corrected(disturbed, saturate, **params)
+    sound = np.ones(after.shape, bool)
+    sound[where] = False
+    assert np.std((after - disturbed[1].ramp().data)[sound]) < (0.45 if not params.get("onthefly_corr_freq") else 0.7)
+
+
+def test_pixels_that_are_all_bad_fit_nothing(disturbed):
+    before, after = corrected(disturbed, lambda exposure: exposure.pixeldq.fill(1))
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("name", ["frequency", "phase_amplitudes"])
+def test_a_reference_that_lacks_values_is_refused(disturbed, name):
+    tree = disturbed[0].step_references()["emicorr"].tree
+    wave = tree["frequencies"]["Hz390"]
+    spoilt = {**wave, name: np.where(np.arange(np.size(wave[name])) == 0, np.nan, wave[name]).tolist()}
+    spoilt["frequency"] = np.ravel(spoilt["frequency"])[0]
+    frequencies = {**tree["frequencies"], "Hz390": spoilt}
+    given = {"emicorr": Reference.from_arrays("emicorr", tree={**tree, "frequencies": frequencies})}
+    with pytest.raises(BadInput, match="Hz390 lacks values"):
+        corrected(disturbed, lambda exposure: None, given)
 
 
 def test_the_old_way_of_naming_a_reference_is_refused(disturbed):

@@ -109,7 +109,7 @@ def test_what_cannot_be_corrected_is_left_alone(references, shape, reason):
 
 def test_the_shared_refpix_leaves_it_to_the_instrument():
     with pytest.raises(SkipStep, match="IRS2"):
-        other_refpix(ramp(), OtherParams(), context())
+        other_refpix(ramp(), {}, OtherParams(), context())
 
 
 # ------------------------------------------------------------------------------------------- the steps before it

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jwcore.api import BadInput, Params, param, step
 from jwcore.builtin.detector1._exposure import detector_flags
+from jwcore.builtin.detector1._superstripes import by_stripe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ class DQInitParams(Params):
 
 
 @step(stage="dq_init", references=("mask",), params=DQInitParams, chunk="integrations")
+@by_stripe
 def dq_init(exposure: Ramp, references: Mapping[str, Reference], params: DQInitParams, context: Context) -> Ramp:
     """Combine the mask into the pixel flags and its DO_NOT_USE bit into the flags of every group."""
     import numpy as np

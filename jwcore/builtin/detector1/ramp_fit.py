@@ -192,7 +192,7 @@ def _products(exposure: Ramp, fit: RampFit | LikelihoodFit, context: Context) ->
     spectra = context.exposure_type.family == "ifu" or exposure.meta.keyword("OPMODE", None) == "IFU"
     kind = IFUImage if spectra else Image
     rate = kind(meta=exposure.meta.copy())
-    rateints = Cube(meta=exposure.meta.copy(), int_times=exposure.int_times)
+    rateints = Cube(meta=exposure.meta.copy(), int_times=exposure.int_times, int_times_stripe=exposure.int_times_stripe)
     for product, rates in ((rate, fit.exposure), (rateints, fit.integrations)):
         product.data, product.err, product.dq, product.var_poisson, product.var_rnoise = rates
         product.meta.bunit_data = product.meta.bunit_err = "DN/s"

@@ -5,14 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from jwcore.api import Params, SkipStep, UsageError, param, step
+from jwcore.api import Params, SkipStep, SuperstripeRamp, is_striped, param, step
 from jwcore.builtin.detector1._exposure import detector_start, normal_lines
 from jwcore.builtin.detector1._noise_report import count_noise
+from jwcore.builtin.detector1._side_kernels import read_side_kernels
+from jwcore.builtin.detector1._superstripes import by_stripe, join_stripes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from jwcore.api import Context, Ramp
+    import numpy as np
+
+    from jwcore.algorithms.sirs import SideKernels
+    from jwcore.api import Context, Meta, Ramp, Reference
 
 
 class RefPixParams(Params):
@@ -33,42 +38,60 @@ class RefPixParams(Params):
     siglimit: float = param(3.0, "Clipping limit of the means", unit="sigma", gt=0)
 
 
-def refuse_sirs(params: RefPixParams) -> None:
-    """Refuse the side correction with kernels before anything runs.
+def needed(meta: Meta, params: RefPixParams) -> set[str]:
+    """Name the references that these parameters ask for; only whole frames have kernels."""
+    whole = "FULL" in (meta.subarray.name or "") and not is_striped(meta)
+    return {"sirskernel"} if whole and _by_kernels(params) else set()
 
-    Raises
-    ------
-    UsageError
-        When it is asked for.
-    """
-    if params.refpix_algorithm == "sirs":
-        raise UsageError("the sirs algorithm is not available yet", where="refpix", cure="set refpix_algorithm=median")
+
+def _by_kernels(params: RefPixParams) -> bool:
+    return params.refpix_algorithm == "sirs" and params.use_side_ref_pixels
 
 
 @step(
     stage="refpix",
     needs=("FASTAXIS", "SLOWAXIS", "NOUTPUTS"),
+    optional_references=("sirskernel",),
+    wants=needed,
     params=RefPixParams,
     chunk="integrations",
-    applies=refuse_sirs,
 )
-def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
+def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context) -> Ramp:
     """Correct every group, and every zero frame, with its own reference pixels.
 
     Full frames and sub-arrays read through all amplifiers use the rows and columns at the edges of the detector;
-    sub-arrays read through one output use the reference pixels that they contain.
+    sub-arrays read through one output, and read-outs in stripes, use the reference pixels that they contain. Stripes of an
+    exposure that takes several integrations for the detector are joined afterwards.
     """
+    _refuse_what_is_missing(exposure, context)
+    if isinstance(exposure, SuperstripeRamp):
+        by_stripe(_correct)(exposure, references, params, context)
+        return join_stripes(exposure, whole_lines=context.exposure_type.whole_lines)
+    if not _whole_edges(exposure, context) and not _usable(exposure).any():
+        raise SkipStep("this sub-array holds no usable reference pixels")
+    count_noise(exposure, context, when="before")
+    _correct(exposure, references, params, context)
+    count_noise(exposure, context, when="after")
+    return exposure
+
+
+def _refuse_what_is_missing(exposure: Ramp, context: Context) -> None:
+    if normal_lines(exposure, context.detector) is not None:
+        raise SkipStep("interleaved reference pixels (IRS2) are the business of the instrument's own step")
+    if context.detector.readout != "near-infrared":
+        raise SkipStep("not available yet for mid-infrared detectors")
+
+
+def _correct(exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context) -> Ramp:
+    """Correct the groups and zero frames of a ramp, or of one stripe."""
     import numpy as np
 
     from jwcore.algorithms import dq
 
-    _refuse_what_is_missing(exposure, params, context)
-    correct = _method(exposure, params, context)
+    correct = _method(exposure, references, params, context)
     bad = exposure.pixeldq & dq.DO_NOT_USE != 0
-    count_noise(exposure, context, when="before")
     for groups in exposure.data:
         correct(groups, bad)
-    count_noise(exposure, context, when="after")
     if exposure.zeroframe is not None:
         missing = exposure.zeroframe == 0
         correct(exposure.zeroframe, bad | missing)
@@ -76,18 +99,20 @@ def refpix(exposure: Ramp, params: RefPixParams, context: Context) -> Ramp:
     return exposure
 
 
-def _refuse_what_is_missing(exposure: Ramp, params: RefPixParams, context: Context) -> None:
-    subarray = exposure.meta.subarray
-    if normal_lines(exposure, context.detector) is not None:
-        raise SkipStep("interleaved reference pixels (IRS2) are the business of the instrument's own step")
-    if context.detector.readout != "near-infrared":
-        raise SkipStep("not available yet for mid-infrared detectors")
-    if subarray.num_superstripe or subarray.multistripe_reads1 is not None:
-        raise SkipStep("not available yet for multistripe read-outs")
-    refuse_sirs(params)
+def _usable(exposure: Ramp) -> np.ndarray:
+    """Give the reference pixels that may be used."""
+    from jwcore.algorithms import dq
+
+    return exposure.pixeldq & (dq.REFERENCE_PIXEL | dq.DO_NOT_USE) == dq.REFERENCE_PIXEL
 
 
-def _method(exposure: Ramp, params: RefPixParams, context: Context) -> Callable:
+def _whole_edges(exposure: Ramp, context: Context) -> bool:
+    """Tell whether all amplifiers read the pixels, so that each has its own reference pixels at the edges."""
+    all_read = exposure.meta.exposure.noutputs == context.detector.amplifiers
+    return exposure.shape[-2:] == context.detector.shape or (all_read and not is_striped(exposure.meta))
+
+
+def _method(exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context) -> Callable:
     """Choose how the groups of one integration are corrected."""
     from jwcore.algorithms import dq, readout
     from jwcore.algorithms import refpix as kernels
@@ -102,7 +127,7 @@ def _method(exposure: Ramp, params: RefPixParams, context: Context) -> Callable:
         detector_shape=detector.shape,
         reference_pixels=detector.reference_pixels,
     )
-    if shape == detector.shape or meta.exposure.noutputs == detector.amplifiers:
+    if _whole_edges(exposure, context):
         return partial(
             kernels.correct_amplifiers,
             layout=layout,
@@ -111,15 +136,35 @@ def _method(exposure: Ramp, params: RefPixParams, context: Context) -> Callable:
             use_side_pixels=params.use_side_ref_pixels,
             smoothing_length=params.side_smoothing_length,
             side_gain=params.side_gain,
+            kernels=_side_kernels(exposure, references, params, context),
             siglimit=params.siglimit,
         )
-    reference = exposure.pixeldq & dq.REFERENCE_PIXEL != 0
-    if not (reference & (exposure.pixeldq & dq.DO_NOT_USE == 0)).any():
-        raise SkipStep("this sub-array holds no usable reference pixels")
     return partial(
         kernels.correct_columns,
         layout=layout,
-        reference=reference,
+        reference=exposure.pixeldq & dq.REFERENCE_PIXEL != 0,
+        amplifiers=detector.amplifiers if is_striped(meta) else 1,
         odd_even_columns=params.odd_even_columns,
         siglimit=params.siglimit,
     )
+
+
+def _side_kernels(
+    exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context
+) -> SideKernels | None:
+    """Give the kernels in place of the running median, where they are asked for and there are some."""
+    if not _by_kernels(params):
+        return None
+    reference, detector = references.get("sirskernel"), context.detector
+    if exposure.shape[-2:] != detector.shape:
+        lacking = "they are made for whole frames"
+    elif reference is None:
+        lacking = "there is no sirskernel reference"
+    else:
+        settings = {name: getattr(params, name) for name in ("halfwidth", "gaussmooth", "sigreject")}
+        kernels = read_side_kernels(reference, detector, **settings)
+        if kernels is not None:
+            return kernels
+        lacking = f"{reference.name} has none of {detector.name}"
+    context.log.warning("refpix: the running median stands in for the kernels of sirs: %s", lacking)
+    return None

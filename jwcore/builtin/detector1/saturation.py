@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jwcore.api import Params, param, step
 from jwcore.builtin.detector1._exposure import detector_flags, detector_image, frame_averaging, normal_lines
+from jwcore.builtin.detector1._superstripes import by_stripe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ class SaturationParams(Params):
     references=("saturation",), optional_references=("superbias",), params=SaturationParams,
     chunk="rows", halo=lambda params: 2 * params.n_pix_grow_sat, scratch=0.05,
 )  # fmt: skip
+@by_stripe
 def saturation(exposure: Ramp, references: Mapping[str, Reference], params: SaturationParams, context: Context) -> Ramp:
     """Flag saturated groups and their neighbours, the converter's floor, and averages that saturate part-way.
 

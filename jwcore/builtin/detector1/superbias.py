@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jwcore.api import step
 from jwcore.builtin.detector1._exposure import detector_flags, detector_image
+from jwcore.builtin.detector1._superstripes import by_stripe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @step(stage="superbias", references=("superbias",), chunk="pixels")
+@by_stripe
 def superbias(exposure: Ramp, references: Mapping[str, Reference]) -> Ramp:
     """Subtract the superbias from all groups and from zero frames that have a value; merge its flags."""
     from jwcore.algorithms import planes

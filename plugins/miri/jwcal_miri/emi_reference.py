@@ -94,7 +94,7 @@ def delivered_case(meta: Meta, reference: Reference) -> Case:
     SkipStep
         When the reference knows no waves for it.
     BadInput
-        When the reference lacks a wave that it names.
+        When the reference lacks a wave that it names, or values of it.
     """
     import numpy as np
 
@@ -113,10 +113,12 @@ def delivered_case(meta: Meta, reference: Reference) -> Case:
         found = {one: content["frequencies"][one] for one in names}
     except KeyError as missing:
         raise BadInput(f"there is no wave {missing}", where=reference.name, cure="name another file") from None
-    waves = [
-        Wave(one, float(wave["frequency"]), np.asarray(wave["phase_amplitudes"], np.float64))
-        for one, wave in found.items()
-    ]
+    waves = []
+    for one, wave in found.items():
+        frequency, shape = float(wave["frequency"]), np.asarray(wave["phase_amplitudes"], np.float64)
+        if not np.all(np.isfinite([frequency, *shape])):
+            raise BadInput(f"wave {one} lacks values", where=reference.name, cure="name another file")
+        waves.append(Wave(one, frequency, shape))
     return Case(int(case["rowclocks"]), int(case["frameclocks"]), tuple(waves))
 
 

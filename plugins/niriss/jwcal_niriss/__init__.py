@@ -21,7 +21,7 @@ def jwcal_exposure_types():
         _type("NIS_FOCUS", "imaging", to_cal, photom_cubes=False),
         _type("NIS_TACQ", "imaging", to_cal, photom_cubes=False),
         _type("NIS_TACONFIRM", "imaging", to_cal, photom_cubes=False),
-        _type("NIS_SOSS", "soss", ("detector1",)),
+        _type("NIS_SOSS", "soss", ("detector1",), whole_lines=True),
         _type("NIS_WFSS", "wfss", ("detector1",)),
         _type("NIS_EXTCAL", "calibration", ("detector1",)),
         _type("NIS_LAMP", "calibration", ("detector1",), wcs=False),

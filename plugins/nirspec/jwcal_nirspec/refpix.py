@@ -79,7 +79,9 @@ def _count_noise(exposure: Ramp, lines: np.ndarray | slice, context: Context, *,
     """Report the correlated noise between the first and the last group of the first integration."""
     from jwcore.algorithms.noise_figures import noise_figures
 
-    groups, flags = (array[0, :: max(1, exposure.shape[1] - 1)][:, lines] for array in (exposure.data, exposure.groupdq))
+    groups, flags = (
+        array[0, :: max(1, exposure.shape[1] - 1)][:, lines] for array in (exposure.data, exposure.groupdq)
+    )
     context.count(**noise_figures(groups, flags, exposure.pixeldq[lines]).counts(when))
 
 
