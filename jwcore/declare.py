@@ -209,6 +209,8 @@ class Detector:
         Reference columns and rows on the (left, right, bottom, top) edges.
     wcs_margins : tuple of int
         Columns and rows (left, right, bottom, top) outside the bounding box of a full-frame WCS.
+    unlit_columns : mapping
+        Sub-array that holds no reference pixels -> columns at either end that see no light and stand in for them.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Detector:
     amplifiers: int = 4
     reference_pixels: tuple[int, int, int, int] = (4, 4, 4, 4)
     wcs_margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+    unlit_columns: Mapping[str, int] = field(default_factory=dict)
 
 
 def stage(

@@ -103,7 +103,7 @@ def open_inputs(inputs: Any, *, recipe: str, to: str | None, plugins: Plugins) -
     """
     if to is not None and recipe != AUTO:
         raise UsageError(f"--to {to} is for auto alone", cure=f"write auto in place of {recipe}")
-    groups = _gather(inputs)
+    groups = _gather(inputs, until=_position_of(recipe, plugins))
     if recipe == AUTO:
         return _auto_chain(groups, to=to, plugins=plugins)
     jobs = []
@@ -115,6 +115,12 @@ def open_inputs(inputs: Any, *, recipe: str, to: str | None, plugins: Plugins) -
 
 def _check_kind(recipe: Recipe, first: _Input, plugins: Plugins) -> None:
     """Refuse ramps where images are wanted, and the reverse, as far as header and hook spec tell."""
+    traits = plugins.exposure_type(first.meta.keyword("EXP_TYPE"))
+    chain = traits.recipes if traits else ()
+    made = FIRST_RECIPE_BY_SUFFIX.get(models.suffix_of(Path(first.source.path).stem) or "")
+    if made and recipe.name in chain and made < chain.index(recipe.name):
+        what = f"{recipe.name} cannot take {first.source.label}, which has not been through {chain[made]}"
+        raise BadInput(what, cure=f"run {chain[made]} first, or auto")
     stages = [plugins.stages[step.stage] for step in recipe.steps() if step.stage in plugins.stages]
     wanted = next((kind for stage in stages if (kind := stage.takes)), None)
     known = first.meta.model_type in ("Level1bModel", "RampModel", "SuperstripeRampModel", "ImageModel", "CubeModel")
@@ -127,7 +133,14 @@ def _check_kind(recipe: Recipe, first: _Input, plugins: Plugins) -> None:
     raise BadInput(f"{recipe.name} cannot take {first.source.label}, which is {raw}", cure=cure)
 
 
-def _gather(inputs: Any) -> list[_Group]:
+def _position_of(name: str, plugins: Plugins) -> int:
+    """Find how many recipes of a chain come before one; 0 for auto, which begins wherever its inputs are."""
+    chains = (plugins.exposure_type(one) for one in plugins.exposure_type_names())
+    names = {name, *(recipe.name for recipe in plugins.recipes() if recipe.has(name))}
+    return max((n for traits in chains if traits for n, one in enumerate(traits.recipes) if one in names), default=0)
+
+
+def _gather(inputs: Any, *, until: int) -> list[_Group]:
     """Sort the inputs into association products and loose exposures."""
     items = list(inputs) if isinstance(inputs, Sequence) and not isinstance(inputs, str) else [inputs]
     loose: list[_Input] = []
@@ -136,7 +149,7 @@ def _gather(inputs: Any) -> list[_Group]:
         if not isinstance(item, (str, Path)):
             loose.append(_Input(Source(object=item), item.meta))
         elif Path(item).is_dir():
-            loose += [_from_file(path) for path in _exposures_in(Path(item))]
+            loose += [_from_file(path) for path in _exposures_in(Path(item), until)]
         elif Path(item).suffix == ".json":
             groups += _from_association(Path(item))
         else:
@@ -149,15 +162,19 @@ def _gather(inputs: Any) -> list[_Group]:
     return groups
 
 
-def _exposures_in(folder: Path) -> list[Path]:
-    """Exposures of a folder; of several products of one exposure only the rawest, since the others can be made from it."""
-    rawest: dict[str, tuple[int, Path]] = {}
+def _exposures_in(folder: Path, until: int) -> list[Path]:
+    """Exposures of a folder, each once: the product that has ``until`` recipes behind it, or else the rawest.
+
+    Products of the last stage (crf) must be named: they are the same exposures as the calibrated ones that they are made of.
+    """
+    chosen: dict[str, tuple[bool, int, Path]] = {}
     for path in sorted(folder.glob("*.fits")):
         suffix, base = models.suffix_of(path.stem), models.strip_suffix(path.stem)
-        if suffix in FIRST_RECIPE_BY_SUFFIX:
-            found = (FIRST_RECIPE_BY_SUFFIX[suffix], path)
-            rawest[base] = min(rawest.get(base, found), found)
-    return [path for _, path in rawest.values()]
+        if suffix in FIRST_RECIPE_BY_SUFFIX and not suffix.startswith("crf"):
+            made = FIRST_RECIPE_BY_SUFFIX[suffix]
+            found = (made != until, made, path)
+            chosen[base] = min(chosen.get(base, found), found)
+    return [path for *_, path in chosen.values()]
 
 
 def _from_file(path: Path, *, role: str = SCIENCE, extra: dict[str, Any] | None = None) -> _Input:
@@ -196,6 +213,10 @@ def _per_recipe(groups: list[_Group], name: str, plugins: Plugins) -> Iterable[t
 
 def _check_together(name: str, groups: list[_Group]) -> None:
     """Refuse to combine what nobody has said belongs together."""
+    paths = [one.source.path for group in groups for one in group.members if one.source.path]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(f"{name} would take {path} twice", cure="give each exposure once")
     for keyword in ("INSTRUME", "TARGPROP", "FILTER", "PUPIL"):
         found = dict.fromkeys(str(group.science[0].meta.keyword(keyword) or "no value") for group in groups)
         if len(found) > 1:

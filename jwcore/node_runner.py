@@ -96,7 +96,7 @@ class NodeRunner:
         self.histories: list[list[dict[str, Any]]] = []
         self.digests: dict[str, list[dict[str, Any]]] = {}
         self.settings: dict[str, Any] = {}
-        self._digesting: list[tuple[str, str, Future]] = []
+        self._digesting: list[tuple[dict[str, Any], Future]] = []
         self.piece: streaming.Pass | None = None
 
     # ---------------------------------------------------------------- the run
@@ -159,16 +159,14 @@ class NodeRunner:
     def _note_input(self, role: str, source: Source, pool: ThreadPoolExecutor) -> None:
         made = self.upstream.get((source.node, source.stream)) if source.node else None
         path = source.path or (made.path if isinstance(made, ProductRef) else "")
-        entry = {"name": Path(path).name if path else source.label, "path": path}
+        entry = {"name": Path(path).name if path else source.label, "path": str(Path(path).absolute()) if path else ""}
         self.digests.setdefault(role, []).append(entry)
         if path:
-            self._digesting.append((role, path, pool.submit(models.fingerprint, path)))
+            self._digesting.append((entry, pool.submit(models.fingerprint, path)))
 
     def _collect_digests(self) -> None:
-        for role, path, future in self._digesting:
-            for entry in self.digests[role]:
-                if entry["path"] == path:
-                    entry["sha256"] = future.result()
+        for entry, future in self._digesting:
+            entry["sha256"] = future.result()
 
     # ---------------------------------------------------------------- entries
     def _run_entries(self, scratch: str) -> None:
@@ -396,7 +394,8 @@ class NodeRunner:
             log.info("%s", step_line(planned, record["seconds"], record.get("counts", {})))
         else:
             what = "not done" if record["status"] == FAILED else "skipped"
-            log.info("%-20s %s: %s", planned.label, what, record["reason"])
+            level = logging.WARNING if record["status"] == FAILED else logging.INFO
+            log.log(level, "%-20s %s: %s", planned.label, what, record["reason"])
 
     def _skipped(
         self, planned: PlannedStep, product: Any, record: dict[str, Any], reason: str, *, status: str = SKIPPED
@@ -430,9 +429,12 @@ class NodeRunner:
     def _finish(self) -> None:
         """Attach the provenance and write what the recipe saves."""
         self.settings = provenance.configuration(self.plan, self.node, self.plugins)
-        record = provenance.run_record(self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings)
-        own = (self.settings, record)
         saves = {stream: suffix for stream, suffix in self.node.saves.items() if stream in self.streams}
+        record = provenance.run_record(
+            self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings,
+            products={stream: _number(self.streams[stream]) for stream in saves},
+        )  # fmt: skip
+        own = (self.settings, record)
         self.outcome.products |= dict.fromkeys(saves)  # in the order of the recipe, whichever is written first
         with ThreadPoolExecutor(WRITERS) as pool:
             jobs = [pool.submit(self._save, stream, suffix, own) for stream, suffix in saves.items()]
@@ -445,8 +447,7 @@ class NodeRunner:
         if isinstance(product, models.ExposureSet) and len(product) == len(self.histories):
             histories = [provenance.merged([history], own=own) for history in self.histories]
         else:
-            number = len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1
-            histories = [provenance.merged(self.histories, own=own)] * number
+            histories = [provenance.merged(self.histories, own=own)] * _number(product)
         self._write(stream, product, suffix, histories=histories)
 
     def _write(self, stream: str, product: Any, suffix: Any, *, histories: list[Any] | None = None) -> None:
@@ -520,6 +521,11 @@ def step_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float])
     references = " ".join(f"{kind}={getattr(r, 'name', 'N/A')}" for kind, r in planned.references.items())
     figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
     return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
+
+
+def _number(product: Any) -> int:
+    """Count the files that a stream becomes."""
+    return len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1
 
 
 def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:

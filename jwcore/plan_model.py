@@ -211,7 +211,7 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        from jwcore.plan_text import plan_as_text
+        from jwcore.report.plan_text import plan_as_text
 
         return plan_as_text(self)
 

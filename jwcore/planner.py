@@ -32,12 +32,12 @@ from jwcore.plan_model import (
     RunOptions,
     Source,
 )  # fmt: skip
-from jwcore.plan_text import human_size
 from jwcore.plugins import Implementation, Plugins, Selection
 from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds, suffixes_of
 from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
 from jwcore.references.providers import OverrideProvider
 from jwcore.remarks import remarks
+from jwcore.report.plan_text import human_size
 
 COMMAND_LINE = "command line"
 
@@ -136,7 +136,8 @@ def plan(
     _check_targets(nodes, output_dir)
     _link_state(nodes, metas)
     return Plan(
-        recipe=recipe, nodes=nodes, selection=chosen, context=getattr(chain, "context", "") or "", problems=problems,
+        recipe=recipe, nodes=nodes, selection=chosen, context=_context(nodes) or getattr(chain, "context", "") or "",
+        problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
         broken_plugins={p.name: p.error for p in loaded.broken()},
         remarks=[*remarks(nodes, loaded, metas=metas.values(), overrides=overrides or {}),
@@ -204,6 +205,7 @@ class NodeBuilder:
                 rest = [step.label for step in steps[done[-1] + 1 :]]
                 cure = f"give what came before {steps[done[0]].label}" + (f", or --from {rest[0]}" if rest else "")
                 error = BadInput(f"{meta.filename or self.job.base} has been through {names} already", cure=cure)
+                self.problems.clear()  # whatever else is missing, this is why
                 self._problem(self.job.recipe.name, error)
                 return
 
@@ -403,6 +405,12 @@ class NodeBuilder:
 
     def _problem(self, label: str, error: JwcalError) -> None:
         self.problems.append(Problem(self.job.id, label, error.message, error.cure or "", error.exit_code))
+
+
+def _context(nodes: Iterable[Node]) -> str:
+    """Name the rules that selected references; simulated exposures bring their own."""
+    outcomes = (found for node in nodes for step in node.steps() for found in step.references.values())
+    return next((found.context for found in outcomes if getattr(found, "context", "")), "")
 
 
 def _too_large(nodes: Iterable[Node], jobs: Iterable[Job], cap: int | None) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The executor of worker processes; a module of its own, because most runs do without what it imports."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,9 @@ from typing import Any
 
 from jwcore.stopping import listen, settle
 
+PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
 
 class ProcessesExecutor(ProcessPoolExecutor):
     """Runs tasks in worker processes that are started afresh, never forked under a threaded kernel."""
@@ -19,7 +23,7 @@ class ProcessesExecutor(ProcessPoolExecutor):
     def __init__(self, workers: int = 1):
         self.workers = workers
         spawn = multiprocessing.get_context("spawn")
-        super().__init__(workers, mp_context=spawn, initializer=listen, initargs=(SystemExit,))
+        super().__init__(workers, mp_context=spawn, initializer=_begin)
 
     def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
         """Hand a task to a worker; workers inherit that Ctrl-C is not for them: this process tells them to end."""
@@ -35,6 +39,13 @@ class ProcessesExecutor(ProcessPoolExecutor):
             for worker in list((self._processes or {}).values()):
                 worker.terminate()
         super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _begin() -> None:
+    """Prepare a worker: it ends when it is told to, and when the process that started it is killed."""
+    listen(SystemExit)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _until_told_to_end(function: Callable, *args: Any, **kwargs: Any) -> Any:

@@ -41,12 +41,15 @@ def configuration(plan: Plan, node: Node, plugins: Plugins) -> Record:
     return record
 
 
-def run_record(node: Node, *, inputs: Mapping[str, list[Record]], steps: list[Record], settings: Record) -> Record:
-    """Write down what happened in a node."""
+def run_record(
+    node: Node, *, inputs: Mapping[str, list[Record]], steps: list[Record], settings: Record,
+    products: Mapping[str, int] | None = None,
+) -> Record:  # fmt: skip
+    """Write down what happened in a node; ``products`` counts what it saves, by stream."""
     record: Record = {
         "kind": RUN, "configuration": settings["digest"], "recipe": node.recipe, "base": node.base,
         "signature": node.signature(), "inputs": dict(inputs), "steps": steps, "association": node.association,
-        "python": platform.python_version(), "machine": platform.machine(),
+        "products": dict(products or {}), "python": platform.python_version(), "machine": platform.machine(),
     }  # fmt: skip
     record["digest"] = digest(record)
     return record

@@ -13,8 +13,8 @@ from jwcore.plan_model import Plan
 from jwcore.planner import plan
 from jwcore.plugins import Selection, entry_points
 
-SKIPPED_BY_THE_USER = ("by request", "skip is set by command line")
-"""Reasons of a skip that nothing but the user's words explains."""
+SKIPPED_BY_THE_USER = ("by request", "skip is set by command line", "not needed for")
+"""Beginnings of the reasons of a skip that nothing but the user's words explains."""
 
 
 def replay(
@@ -47,6 +47,8 @@ def replay(
     runs = provenance.runs(models.read(product).provenance)
     if not runs:
         raise BadInput("no record of jwcal in this file", where=str(product), cure="give a product that jwcal made")
+    if output_dir is not None and (Path(output_dir) / Path(product).name).resolve() == Path(product).resolve():
+        raise UsageError(f"the new {Path(product).name} would replace the old one", cure="-o ANOTHER_FOLDER")
     run, settings = runs[-1]
     _check_installed(settings["plugins"])
     inputs = _inputs(run, [input_dir] if input_dir else [None, Path(product).parent])
@@ -82,7 +84,7 @@ def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for entry in provenance.flat_entries(settings["entries"]):
         if "params" in entry:
             values[entry["label"]] = dict(entry["params"])
-        elif entry.get("reason") in SKIPPED_BY_THE_USER:
+        elif entry.get("reason", "").startswith(SKIPPED_BY_THE_USER):
             values[entry["label"]] = {"skip": True}
     return values
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from jwcore.errors import BadInput, JwcalError, MissingReference, PluginError, R
 from jwcore.executors import find_executor
 from jwcore.node_runner import NodeOutcome, NodeRunner, ProductRef
 from jwcore.plan_model import Node, Plan, Source
-from jwcore.plan_text import grouped_problems
 from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE, suffixes_of
+from jwcore.report.plan_text import grouped_problems
 
 log = logging.getLogger("jwcal")
 SHOWN_PROBLEMS = 5
@@ -175,9 +176,9 @@ class _Work:
         node = self.plan.node(node_id)
         if self.plugins is None:
             os.environ.setdefault("NUMBA_NUM_THREADS", str(self.threads))
-            logging.basicConfig(
-                format=f"{_short_name(self.plan, node)}  %(message)s", level=logging.WARNING, force=True
-            )
+            handler = logging.StreamHandler()
+            handler.setFormatter(logging.Formatter(f"{_short_name(self.plan, node)}  %(message)s"))
+            log.handlers[:], log.propagate = [handler], False
             log.setLevel(self.level)
             self.plugins = Plugins(self.plan.selection)
         if self.plan.options.resume and (done := _done_before(self.plan, node)) is not None:
@@ -199,26 +200,39 @@ def _short_name(plan: Plan, node: Node) -> str:
 
 
 def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:
-    """Find the products of an earlier run with the same signature."""
+    """Find all products of an earlier run with the same signature and the same inputs."""
     folder = plan.options.output_dir
     if folder is None:
         return None
-    outcome = NodeOutcome(node.id, reused=True)
-    signature = node.signature()
+    found: dict[str, list[Path]] = {}
+    run: dict[str, Any] = {}
     for stream in node.saves:
         for suffix in _suffixes_of(node, stream):
-            alone = Path(folder) / f"{node.base}_{suffix}.fits"
-            several = sorted(Path(folder).glob(f"*_{suffix}.fits")) if node.ensemble and not alone.exists() else []
-            fresh = [ProductRef(str(path)) for path in (alone, *several) if path.exists() and _made_by(path, signature)]
-            if fresh:
-                outcome.products[stream] = fresh[0] if alone.exists() else fresh
-    return outcome if outcome.products else None
+            for path in sorted(Path(folder).glob(f"{'*' if node.ensemble else escape(node.base)}_{suffix}.*")):
+                if (latest := _latest_run(path)).get("signature") == node.signature():
+                    found.setdefault(stream, []).append(path)
+                    run = latest
+    if not run or {stream: len(paths) for stream, paths in found.items()} != run.get("products") or _changed(run):
+        return None
+    references = {stream: [ProductRef(str(path)) for path in paths] for stream, paths in found.items()}
+    return NodeOutcome(
+        node.id, {name: made if len(made) > 1 else made[0] for name, made in references.items()}, reused=True
+    )
 
 
-def _made_by(path: Path, signature: str) -> bool:
-    """Tell whether the last run recorded in a product has this signature."""
-    records = provenance.runs(models.read(path).provenance)
-    return bool(records) and records[-1][0].get("signature") == signature
+def _latest_run(path: Path) -> dict[str, Any]:
+    """Return the record of the last run in a product; empty for what cannot be read, which is to be made again."""
+    try:
+        records = provenance.runs(models.read(path).provenance)
+    except JwcalError:
+        return {}
+    return records[-1][0] if records else {}
+
+
+def _changed(run: Mapping[str, Any]) -> bool:
+    """Tell whether an input of a recorded run is gone or has changed since."""
+    entries = [one for inputs in run["inputs"].values() for one in inputs if one.get("sha256")]
+    return any(not Path(one["path"]).is_file() or models.fingerprint(one["path"]) != one["sha256"] for one in entries)
 
 
 def _suffixes_of(node: Node, stream: str) -> tuple[str, ...]:
@@ -251,9 +265,8 @@ def _make_folder(folder: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder}: {error.strerror}", where="-o", cure="choose another folder"
-        ) from None
+        why = "it is a file" if Path(folder).is_file() else error.strerror
+        raise UsageError(f"cannot write to {folder}: {why}", where="-o", cure="choose another folder") from None
 
 
 def _open(product: Any) -> Any:

@@ -238,12 +238,18 @@ def _add_median_rates(ramps, times, tables, medians, pixel, sums):
 
 
 @inner_kernel
+def _known(variance):
+    """A variance, 0 where it is so large that nothing is known."""
+    return variance if variance < _LARGEST_VARIANCE else 0.0
+
+
+@inner_kernel
 def _store(rates, column, slope, variance, var_poisson, var_rnoise):
-    """Store one result; variances so large that nothing is known become 0."""
+    """Store one result."""
     rates.slope[column] = slope
-    rates.err[column] = np.sqrt(variance) if variance < _LARGEST_VARIANCE else 0.0
-    rates.var_poisson[column] = var_poisson if var_poisson < _LARGEST_VARIANCE else 0.0
-    rates.var_rnoise[column] = var_rnoise if var_rnoise < _LARGEST_VARIANCE else 0.0
+    rates.err[column] = np.sqrt(variance)
+    rates.var_poisson[column] = _known(var_poisson)
+    rates.var_rnoise[column] = _known(var_rnoise)
 
 
 @inner_kernel
@@ -256,7 +262,7 @@ def _finish_plain(ramps, times, length, plain, flux, sums, rates):
         flux_factor = times.group * gain * (length - 1)
         poisson = flux[column] / flux_factor
         slope = rates.slope[column]
-        _store(rates, column, slope, 1 / weight + poisson, poisson, 1 / weight)
+        _store(rates, column, slope, _known(1 / weight + poisson), poisson, 1 / weight)
         sums.weight[column] += weight if chosen else 0.0
         sums.weighted_slope[column] += weight * slope if chosen else 0.0
         sums.flux_factor[column] += flux_factor if chosen else 0.0
@@ -291,7 +297,7 @@ def _fit_disturbed(ramps, times, tables, plain, flux, pixel, sums, rates):
         dq = pixeldq[column] | collected & _PROPAGATED
         if weight > 0:
             poisson = flux[column] / flux_factor
-            _store(rates, column, weighted_slope / weight, 1 / information, poisson, var_rnoise)
+            _store(rates, column, weighted_slope / weight, _known(1 / information), poisson, var_rnoise)
         else:
             dq |= _PIXEL_DO_NOT_USE if gain > 0 else _BAD_GAIN
             _store(rates, column, np.nan, 0.0, 0.0, var_rnoise)
@@ -315,7 +321,7 @@ def _combine_row(pixeldq, row, flux, sums, integrations, exposure):
         lost = not weight > 0
         dq[column] = dq[column] & ~_PIXEL_DO_NOT_USE | pixeldq[column] | (_PIXEL_DO_NOT_USE if lost else np.uint32(0))
         poisson = 0.0 if lost else flux[column] / sums.flux_factor[column]
-        variance = 0.0 if lost else poisson + 1 / weight
+        variance = 0.0 if lost else _known(poisson) + _known(1 / weight)
         var_rnoise = 1 / sums.read[column] if sums.read[column] > 0 else 0.0
         slope = np.nan if lost else sums.weighted_slope[column] / weight
         _store(exposure, column, slope, variance, poisson, var_rnoise)

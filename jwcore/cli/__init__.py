@@ -65,7 +65,7 @@ def _plugin_commands() -> dict[str, click.Command]:
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 reference, 4 input, 5 plugin, 130 Ctrl-C",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 reference, 4 input, 5 plugin, 130 Ctrl-C, 143 TERM",
 )
 @click.version_option(package_name="jwcal", prog_name="jwcal")
 def root() -> None:

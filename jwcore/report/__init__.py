@@ -1,1 +1,1 @@
-"""Quick-look pages: self-contained HTML with pictures and tables."""
+"""What is told to people: plans and the stories of products in words, pages with pictures and tables."""

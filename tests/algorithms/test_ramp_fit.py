@@ -327,9 +327,10 @@ def test_ramps_that_cannot_be_fitted(flags, dq):
 def test_unknown_and_useless_variances():
     arrays = worked()
     arrays["readnoise"][:] = 1e6
-    exposure, _, _ = fit_ramps(**arrays)
+    exposure, integrations, _ = fit_ramps(**arrays)
     assert exposure.var_rnoise.item() == 0
-    assert exposure.err.item() == 0
+    assert exposure.err.item() == pytest.approx(np.sqrt(exposure.var_poisson.item()))
+    assert integrations.err.item() == 0
 
 
 def test_noise_of_the_dark_current():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jwcore.algorithms import dq
-from jwcore.api import BadInput, Reference, SkipStep, UsageError
+from jwcore.api import BadInput, Context, Detector, Reference, SkipStep, UsageError
 from jwcore.builtin.detector1.refpix import RefPixParams, needed, refpix
 
 from ._ramps import context, ramp
@@ -44,6 +44,18 @@ def test_reference_pixels_without_value_do_not_bias_the_zero_frame_of_a_subarray
     exposure.zeroframe[0, :8, :4] = 0
     refpix(exposure, {}, RefPixParams(), context())
     assert not exposure.zeroframe.any()
+
+
+def test_truth_unlit_columns_stand_in_for_reference_pixels():
+    detector = Detector("NRS1", "NIRSPEC", shape=(64, 64), unlit_columns={"SUB32": 4})
+    exposure = ramp((1, 2, 16, 32), value=0, NOUTPUTS=1, FASTAXIS=2, SLOWAXIS=1, SUBARRAY="SUB32")
+    exposure.data += np.where(np.arange(16) % 2, 5, 3).astype(np.float32)[:, None]
+    exposure.data[..., 4:-4] += 50
+    refpix(exposure, {}, RefPixParams(), Context("refpix", detector=detector))
+    assert (exposure.data[..., 4:-4] == 50).all()
+    assert not exposure.data[..., :4].any()
+    assert not exposure.data[..., -4:].any()
+    assert not exposure.pixeldq.any()
 
 
 def test_parameters_reach_the_kernels():

@@ -117,6 +117,27 @@ def test_resume_keeps_what_is_up_to_date_and_only_that(image, toy_plan, tmp_path
     assert run(params={"toy_add": {"value": 2}}) is True
 
 
+@pytest.mark.parametrize("what", ["input changed", "product gone", "product damaged"])
+def test_resume_makes_again_what_is_not_as_it_was(image, toy_plan, tmp_path, what):
+    raw, product = tmp_path / "x_rate.fits", tmp_path / "out" / "x_toy_add.fits"
+    models.write(image(), raw)
+
+    def run():
+        return next(iter(toy_plan(raw, "toy_add", output_dir=tmp_path / "out", resume=True).run().outcomes.values()))
+
+    run()
+    (product,) = (tmp_path / "out").iterdir()
+    if what == "input changed":
+        models.write(image(offset=7.0), raw)
+    elif what == "product gone":
+        product.unlink()
+    else:
+        product.write_bytes(product.read_bytes()[:3000])
+    assert not run().reused
+    assert models.read(product).data.shape == models.read(raw).data.shape
+    assert run().reused
+
+
 def test_histories_of_many_inputs_share_their_configuration():
     settings = {"kind": "configuration", "entries": [{"label": f"step{n}"} for n in range(40)]}
     settings["digest"] = provenance.digest(settings)

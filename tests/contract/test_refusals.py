@@ -103,3 +103,22 @@ def test_an_image_that_will_exceed_the_memory_is_noted(tmp_path):
     (remark,) = make([path], "image2", max_memory=1).remarks
     assert "cannot be cut into pieces and needs about" in remark
     assert not make([path], "image2", max_memory=10**10).remarks
+
+
+def test_a_set_does_not_hold_one_exposure_twice(tmp_path):
+    path = image(tmp_path)
+    with pytest.raises(UsageError, match=r"would take .* twice"):
+        make([path, path], "image3")
+
+
+def test_a_set_is_of_calibrated_exposures(tmp_path):
+    with pytest.raises(BadInput, match="has not been through image2 — run image2 first, or auto"):
+        make([image(tmp_path, number, "rate") for number in (1, 2)], "image3")
+
+
+@pytest.mark.parametrize(("recipe", "suffix"), [("image2", "rate"), ("image3", "cal"), ("auto", "rate")])
+def test_a_recipe_takes_from_a_folder_what_it_is_made_for(tmp_path, recipe, suffix):
+    for name in ("rate", "cal", "o001_crf"):
+        image(tmp_path, suffix=name)
+    first = make([tmp_path], recipe).nodes[0]
+    assert [source.path.rpartition("_")[2] for source in first.inputs["science"]] == [f"{suffix}.fits"]

@@ -250,7 +250,9 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     with np.errstate(divide="ignore", invalid="ignore"):
         added = dark / (scene.reference("gain").array() ** 2 * scene.intervals(each=each))
         added = np.where(
-            np.isfinite(added) & (peer["VAR_RNOISE"] > 0), added * peer["VAR_RNOISE"] / rate["VAR_RNOISE"], 0.0
+            np.isfinite(added) & (peer["VAR_RNOISE"] > 0) & (peer["ERR"] > 0),
+            added * peer["VAR_RNOISE"] / rate["VAR_RNOISE"],
+            0.0,
         )
     poisson = peer["VAR_POISSON"] + added
     error = np.sqrt(np.square(peer["ERR"]) + added)

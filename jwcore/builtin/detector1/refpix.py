@@ -67,7 +67,7 @@ def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixPa
     if isinstance(exposure, SuperstripeRamp):
         by_stripe(_correct)(exposure, references, params, context)
         return join_stripes(exposure, whole_lines=context.exposure_type.whole_lines)
-    if not _whole_edges(exposure, context) and not _usable(exposure).any():
+    if not _whole_edges(exposure, context) and not _usable(exposure, context).any():
         raise SkipStep("this sub-array holds no usable reference pixels")
     count_noise(exposure, context, when="before")
     _correct(exposure, references, params, context)
@@ -99,11 +99,21 @@ def _correct(exposure: Ramp, references: Mapping[str, Reference], params: RefPix
     return exposure
 
 
-def _usable(exposure: Ramp) -> np.ndarray:
+def _reference_pixels(exposure: Ramp, context: Context) -> np.ndarray:
+    """Give the reference pixels, or what stands in for them in a sub-array without any."""
+    from jwcore.algorithms import dq
+
+    reference = exposure.pixeldq & dq.REFERENCE_PIXEL != 0
+    if columns := context.detector.unlit_columns.get(exposure.meta.subarray.name, 0):
+        reference[:, :columns] = reference[:, -columns:] = True
+    return reference
+
+
+def _usable(exposure: Ramp, context: Context) -> np.ndarray:
     """Give the reference pixels that may be used."""
     from jwcore.algorithms import dq
 
-    return exposure.pixeldq & (dq.REFERENCE_PIXEL | dq.DO_NOT_USE) == dq.REFERENCE_PIXEL
+    return _reference_pixels(exposure, context) & (exposure.pixeldq & dq.DO_NOT_USE == 0)
 
 
 def _whole_edges(exposure: Ramp, context: Context) -> bool:
@@ -114,7 +124,7 @@ def _whole_edges(exposure: Ramp, context: Context) -> bool:
 
 def _method(exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context) -> Callable:
     """Choose how the groups of one integration are corrected."""
-    from jwcore.algorithms import dq, readout
+    from jwcore.algorithms import readout
     from jwcore.algorithms import refpix as kernels
 
     detector, meta = context.detector, exposure.meta
@@ -142,7 +152,7 @@ def _method(exposure: Ramp, references: Mapping[str, Reference], params: RefPixP
     return partial(
         kernels.correct_columns,
         layout=layout,
-        reference=exposure.pixeldq & dq.REFERENCE_PIXEL != 0,
+        reference=_reference_pixels(exposure, context),
         amplifiers=detector.amplifiers if is_striped(meta) else 1,
         odd_even_columns=params.odd_even_columns,
         siglimit=params.siglimit,

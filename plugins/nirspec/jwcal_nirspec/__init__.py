@@ -9,6 +9,7 @@ from jwcore import api
 JWCAL_API = "1.0"
 NAME = "NIRSPEC"
 STEPS = (refpix,)
+UNLIT = dict.fromkeys(("SUB512", "SUB512S", "SUB32"), 4)
 IMAGING = (
     "NRS_CONFIRM", "NRS_FOCUS", "NRS_IMAGE", "NRS_MSATA", "NRS_TACONFIRM", "NRS_TACQ", "NRS_TASLIT", "NRS_WATA", "NRS_VERIFY",
 )  # fmt: skip
@@ -34,7 +35,7 @@ def jwcal_exposure_types():
 @api.hookimpl
 def jwcal_detectors():
     """The two detectors: 2048 x 2048 pixels, four outputs, four reference pixels on every edge."""
-    return [api.Detector(name, NAME) for name in ("NRS1", "NRS2")]
+    return [api.Detector(name, NAME, unlit_columns=UNLIT) for name in ("NRS1", "NRS2")]
 
 
 @api.hookimpl
