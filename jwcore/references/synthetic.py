@@ -29,9 +29,9 @@ class SyntheticProvider:
         self._store = store or ResolutionStore()
 
     def find(self, types: Sequence[str], parameters: Mapping[str, str]) -> dict[str, Outcome]:
-        """Select one file per type for a simulated exposure; an empty answer for any other."""
+        """Select one file per type for a simulated exposure; an empty answer for any other, and without its cache."""
         root, context = parameters.get("SIMCACHE"), parameters.get("SIMCTX")
-        if not root or not context:
+        if not root or not context or not Path(root).is_dir():
             return {}
         cache = CrdsCache.at(Path(root), context=context)
         return CrdsProvider(cache, name=self.name, store=self._store).find(types, parameters)
