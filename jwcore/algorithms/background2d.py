@@ -18,7 +18,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from jwcore.algorithms._numba import kernel, numba, parallel_kernel, prange
+from jwcore.algorithms._numba import numba, parallel_kernel, prange
+from jwcore.algorithms.sorted_sample import bisect
 
 __all__ = ["Background", "background_map", "box_statistics", "spline_zoom"]
 
@@ -224,25 +225,12 @@ def _single_level(image: NDArray[np.float32], usable: NDArray[np.bool_]) -> Back
     return Background(level, float(deviation[0, 0]), deviation, (image.shape[0], image.shape[1]))
 
 
-@kernel
-def _first_above(values, stop, limit, inclusive):
-    """Number of sorted values below a limit, or up to it."""
-    start = 0
-    while start < stop:
-        middle = (start + stop) // 2
-        if values[middle] < limit or (inclusive and values[middle] == limit):
-            start = middle + 1
-        else:
-            stop = middle
-    return start
-
-
 @parallel_kernel
 def _clip_boxes(boxes, medians, deviations, kept):
     """Clip sorted values, NaN last, about their median until nothing changes; then median, deviation and number."""
     for row in prange(boxes.shape[0]):
         values = boxes[row]
-        first, last = 0, _first_above(values, values.size, np.inf, True)
+        first, last = 0, bisect(values, 0, values.size, np.inf, True)
         sums, squares = np.empty(last + 1), np.empty(last + 1)  # of differences from a value in the middle
         sums[0] = squares[0] = 0.0
         centre = np.float64(values[last // 2]) if last else 0.0
@@ -258,8 +246,8 @@ def _clip_boxes(boxes, medians, deviations, kept):
             mean = (sums[last] - sums[first]) / n
             deviation = np.sqrt(max((squares[last] - squares[first]) / n - mean * mean, 0.0))
             median = 0.5 * (np.float64(values[first + (n - 1) // 2]) + np.float64(values[first + n // 2]))
-            low = max(first, _first_above(values, last, median - CLIP_SIGMA * deviation, False))
-            high = _first_above(values, last, median + CLIP_SIGMA * deviation, True)
+            low = max(first, bisect(values, 0, last, median - CLIP_SIGMA * deviation, False))
+            high = bisect(values, 0, last, median + CLIP_SIGMA * deviation, True)
             if clipping == CLIP_ROUNDS or (low == first and high == last):
                 break
             first, last = low, high

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jwcore.algorithms._numba import kernel, numba, parallel_kernel, prange
 
-__all__ = ["Moments", "SortedSample"]
+__all__ = ["Moments", "SortedSample", "bisect"]
 
 PIECE = 1 << 19
 """Values sorted by one thread at a time; fixed, so that sums do not depend on the number of threads."""
@@ -167,7 +167,7 @@ def _sums_between(values, sums, pivot, first, last):
 
 
 @kernel
-def _bisect(values, start, stop, limit, inclusive):
+def bisect(values, start, stop, limit, inclusive):
     """First place in a sorted range whose value is above the limit, or not below it."""
     while start < stop:
         middle = (start + stop) // 2
@@ -181,8 +181,8 @@ def _bisect(values, start, stop, limit, inclusive):
 @kernel
 def _find(values, starts, ends, low, high, first, last):
     for piece in range(starts.size):
-        first[piece] = _bisect(values, starts[piece], ends[piece], low, False)
-        last[piece] = max(first[piece], _bisect(values, starts[piece], ends[piece], high, True))
+        first[piece] = bisect(values, starts[piece], ends[piece], low, False)
+        last[piece] = max(first[piece], bisect(values, starts[piece], ends[piece], high, True))
 
 
 @kernel
@@ -196,15 +196,15 @@ def _ranked(values, first, last, rank):
         pivot = np.float64(values[(first[widest] + last[widest]) // 2])
         under, equal = 0, 0
         for piece in range(first.size):
-            below = _bisect(values, first[piece], last[piece], pivot, False)
+            below = bisect(values, first[piece], last[piece], pivot, False)
             under += below - first[piece]
-            equal += _bisect(values, below, last[piece], pivot, True) - below
+            equal += bisect(values, below, last[piece], pivot, True) - below
         if under <= rank < under + equal:
             return pivot
         for piece in range(first.size):
             if rank < under:
-                last[piece] = _bisect(values, first[piece], last[piece], pivot, False)
+                last[piece] = bisect(values, first[piece], last[piece], pivot, False)
             else:
-                first[piece] = _bisect(values, first[piece], last[piece], pivot, True)
+                first[piece] = bisect(values, first[piece], last[piece], pivot, True)
         if rank >= under:
             rank -= under + equal

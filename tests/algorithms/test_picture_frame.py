@@ -4,21 +4,9 @@ import pytest
 from jwcore.algorithms import picture_frame
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.picture_frame import prepare_pattern, remove_from_image, remove_from_ramp
+from tests.picture_frames import SHAPE, frame, small_detector  # noqa: F401  (a fixture for all)
 
-SHAPE = (48, 48)
 EVERYWHERE = np.ones(SHAPE, bool)
-
-
-@pytest.fixture(autouse=True)
-def small_detector(monkeypatch):
-    monkeypatch.setattr(picture_frame, "CENTRE", slice(12, 36))
-    monkeypatch.setattr(picture_frame, "EDGES", (slice(2, 10), slice(38, 45)))
-    monkeypatch.setattr(picture_frame, "ACTIVE", slice(2, 45))
-
-
-def frame(strength=1.0):
-    distance = np.minimum.reduce([*np.indices(SHAPE), *(47 - np.indices(SHAPE))])
-    return (strength * np.exp(-distance / 5.0)).astype("f4")
 
 
 def test_regions_of_a_whole_detector(monkeypatch):

@@ -2,30 +2,17 @@ import numpy as np
 import pytest
 
 from jwcore import planner
-from jwcore.algorithms import picture_frame as kernels
 from jwcore.algorithms.dq import DO_NOT_USE, SATURATED
 from jwcore.api import BadInput, Context, Cube, Detector, ExposureType, Image, SkipStep, StepFailed
 from jwcore.builtin.detector1.picture_frame import PictureFrameParams, needed, picture_frame
 from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit
 from jwcore.synth import tiny_exposure
+from tests.picture_frames import SHAPE, frame, small_detector  # noqa: F401  (a fixture for all)
 from tests.truth._reduce import write_references
 
 from ._ramps import ramp, reference
 
-SHAPE = (48, 48)
 IMAGING = ExposureType("ANY_IMAGE", "ANY", "imaging")
-
-
-@pytest.fixture(autouse=True)
-def small_detector(monkeypatch):
-    monkeypatch.setattr(kernels, "CENTRE", slice(12, 36))
-    monkeypatch.setattr(kernels, "EDGES", (slice(2, 10), slice(38, 45)))
-    monkeypatch.setattr(kernels, "ACTIVE", slice(2, 45))
-
-
-def frame(strength=1.0):
-    distance = np.minimum.reduce([*np.indices(SHAPE), *(47 - np.indices(SHAPE))])
-    return (strength * np.exp(-distance / 5.0)).astype("f4")
 
 
 def services(*, exposure_type=IMAGING, shape=SHAPE, assign_wcs=lambda rate: rate):
