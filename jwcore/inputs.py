@@ -135,9 +135,9 @@ def _check_kind(recipe: Recipe, first: _Input, plugins: Plugins) -> None:
 
 def _position_of(name: str, plugins: Plugins) -> int:
     """Find how many recipes of a chain come before one; 0 for auto, which begins wherever its inputs are."""
-    chains = (plugins.exposure_type(one) for one in plugins.exposure_type_names())
     names = {name, *(recipe.name for recipe in plugins.recipes() if recipe.has(name))}
-    return max((n for traits in chains if traits for n, one in enumerate(traits.recipes) if one in names), default=0)
+    chains = [traits.recipes for traits in plugins.exposure_types()]
+    return max((number for chain in chains for number, one in enumerate(chain) if one in names), default=0)
 
 
 def _gather(inputs: Any, *, until: int) -> list[_Group]:

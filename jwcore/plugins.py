@@ -451,11 +451,11 @@ class Plugins:
 
     def exposure_type(self, name: str | None) -> ExposureType | None:
         """Traits of an exposure type, or None when no plugin knows it."""
-        return next((t for t in self._collect("jwcal_exposure_types") if t.name == name), None)
+        return next((t for t in self.exposure_types() if t.name == name), None)
 
-    def exposure_type_names(self) -> list[str]:
-        """Names of all exposure types that plugins know."""
-        return [traits.name for traits in self._collect("jwcal_exposure_types")]
+    def exposure_types(self) -> list[ExposureType]:
+        """Traits of all exposure types that plugins know."""
+        return self._collect("jwcal_exposure_types")
 
     def detector(self, name: str | None) -> Detector | None:
         """Traits of a detector, or None when no plugin knows it."""

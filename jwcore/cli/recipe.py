@@ -24,7 +24,9 @@ def command(name: str | None, *, exp_type: str | None) -> None:
     if exp_type is not None:
         traits = loaded.exposure_type(exp_type.upper())
         if traits is None:
-            raise unknown_name(exp_type, exp_type.upper(), loaded.exposure_type_names(), where="--for")
+            raise unknown_name(
+                exp_type, exp_type.upper(), [traits.name for traits in loaded.exposure_types()], where="--for"
+            )
         meta = Meta()
         meta.set_keyword("EXP_TYPE", traits.name)
         meta.set_keyword("INSTRUME", traits.instrument)
