@@ -69,15 +69,22 @@ def regrouped(planes: Iterable[np.ndarray], weights: np.ndarray) -> Iterator[tup
         Dark of that group; the plane itself, NaN included, where a single plane is the whole answer.
     """
     used = weights != 0
-    last = used.shape[1] - 1 - np.argmax(used[:, ::-1], axis=1)
+    first, last = np.argmax(used, axis=1), used.shape[1] - 1 - np.argmax(used[:, ::-1], axis=1)
     sums: dict[int, np.ndarray] = {}
+    previous: np.ndarray | None = None
     for j, plane in zip(range(last.max() + 1), planes, strict=False):
         for group in np.flatnonzero(used[:, j]).tolist():
-            if weights[group, j] == 1 and used[group].sum() == 1:
+            if weights[group, j] == 1 and first[group] == last[group]:
                 yield group, plane
+                continue
+            adjacent = last[group] - first[group] <= 1  # many groups may lie between, or beyond, the same two planes
+            if adjacent and j < last[group]:
                 continue
             if group not in sums:
                 sums[group] = np.zeros(plane.shape, np.float32)
+            if adjacent and previous is not None and used[group, j - 1]:
+                add_scaled(sums[group], previous, weights[group, j - 1])
             add_scaled(sums[group], plane, weights[group, j])
             if j == last[group]:
                 yield group, sums.pop(group)
+        previous = plane

@@ -65,13 +65,15 @@ def noise_figures(
     NoiseFigures
         Robust standard deviations of the offset of a row and of a column.
     """
-    usable = [number for number in range(len(groups)) if not np.all(flags[number] & _LOST)]
-    if len(usable) < 2:
+    numbers = range(len(groups))
+    first = next((number for number in numbers if not np.all(flags[number] & _LOST)), None)
+    last = next((number for number in reversed(numbers) if not np.all(flags[number] & _LOST)), None)
+    if first is None or last is None or first == last:
         return NoiseFigures(np.nan, np.nan)
 
     def sample(step_y: int, step_x: int) -> NDArray[np.float32]:
         sampled = np.empty((-(-groups.shape[1] // step_y), -(-groups.shape[2] // step_x)), np.float32)
-        _sample(groups, flags, pixel_flags, usable[0], usable[-1], step_y, step_x, sampled)
+        _sample(groups, flags, pixel_flags, first, last, step_y, step_x, sampled)
         return sampled
 
     return _figures(groups.shape[1:], sample)

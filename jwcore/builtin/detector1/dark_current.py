@@ -116,7 +116,7 @@ def _average_dark_current(reference: Reference, params: DarkCurrentParams, shape
         return np.full(shape, params.average_dark_current, np.float32)
     image = reference.array("AVDRKCUR")
     if image is not None and image.shape == shape and np.any(image):
-        return np.nan_to_num(image)
+        return np.where(np.isfinite(image), image, np.float32(0))
     return np.full(shape, reference.keyword("AVDRKCUR", 0.0), np.float32)
 
 
