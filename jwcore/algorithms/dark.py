@@ -66,7 +66,8 @@ def regrouped(planes: Iterable[np.ndarray], weights: np.ndarray) -> Iterator[tup
     ------
     group : int
     dark : ndarray of float32, shape (ny, nx)
-        Dark of that group; the plane itself, NaN included, where a single plane is the whole answer.
+        Dark of that group. NaN counts as zero in averages; it is kept where a single plane is the whole answer, and in
+        what is extrapolated, of which half of the terms would tell nothing.
     """
     used = weights != 0
     first, last = np.argmax(used, axis=1), used.shape[1] - 1 - np.argmax(used[:, ::-1], axis=1)
@@ -82,9 +83,15 @@ def regrouped(planes: Iterable[np.ndarray], weights: np.ndarray) -> Iterator[tup
                 continue
             if group not in sums:
                 sums[group] = np.zeros(plane.shape, np.float32)
+            add = _add_extrapolated if weights[group].min() < 0 else add_scaled
             if adjacent and previous is not None and used[group, j - 1]:
-                add_scaled(sums[group], previous, weights[group, j - 1])
-            add_scaled(sums[group], plane, weights[group, j])
+                add(sums[group], previous, weights[group, j - 1])
+            add(sums[group], plane, weights[group, j])
             if j == last[group]:
                 yield group, sums.pop(group)
         previous = plane
+
+
+def _add_extrapolated(total: np.ndarray, plane: np.ndarray, weight: float) -> None:
+    """Add ``weight * plane`` to ``total`` in place, NaN included."""
+    total += np.float32(weight) * plane

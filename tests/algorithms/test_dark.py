@@ -61,3 +61,13 @@ def test_nan_counts_as_zero_in_averages():
     planes = np.array([2, np.nan], np.float32).reshape(2, 1, 1)
     ((group, dark),) = regrouped(planes, np.array([[0.5, 0.5]]))
     assert (group, dark.item()) == (0, 1.0)
+
+
+@pytest.mark.parametrize("unknown", [2, 3])
+def test_nothing_is_extrapolated_from_an_unknown_plane(unknown):
+    planes = np.array([10, 20, 30, 40], np.float32).reshape(4, 1, 1)
+    planes[unknown] = np.nan
+    weights = group_weights(ngroups=6, nframes=1, groupgap=0, dark_ngroups=4)
+    result = dict(regrouped(planes, weights))
+    assert [result[g].item() for g in (0, 1)] == [10, 20]
+    assert np.isnan([result[g].item() for g in (4, 5)]).all()

@@ -383,3 +383,14 @@ def test_jumps_do_not_bias():
     ).exposure  # fmt: skip
     assert abs(fit.slope.mean() - rate) < 4 * fit.slope.std() / 80
     assert 0.9 < np.std((fit.slope - rate) / fit.err) < 1.2
+
+
+@pytest.mark.parametrize("lost", range(6))
+def test_nan_groups_do_not_count(lost):
+    """Truth: a constant rate with one group that was lost, at any place, is that rate."""
+    sound = fit_ramps(**worked()).exposure
+    arrays = worked()
+    arrays["data"][0, lost] = np.nan
+    rates = fit_ramps(**arrays).exposure
+    assert rates.slope.item() == pytest.approx(10, rel=1e-5)
+    assert rates.err.item() > sound.err.item()

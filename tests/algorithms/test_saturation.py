@@ -15,6 +15,19 @@ def flagged(data, level=1000.0, **options):
     return groupdq, count.sum()
 
 
+def flagged_in_lines(data, lines, *, level, **options):
+    """Flag a ramp that is stored between other lines, as in interleaved read-outs, and give the flags of its own lines."""
+    if lines is None:
+        return flagged(data, level, **options)
+    stored = np.zeros((*data.shape[:2], 2 * data.shape[2], data.shape[3]), np.float32)
+    stored[:, :, lines] = data
+    groupdq = np.zeros(stored.shape, np.uint8)
+    levels = np.full(data.shape[-2:], level, np.float32)
+    count = flag_saturated_groups(stored, groupdq, level=levels, lines=lines, **options)
+    assert not np.delete(groupdq, lines, axis=2).any()
+    return groupdq[:, :, lines], count.sum()
+
+
 def ramp(values, ny=5, nx=5, y=2, x=2, sky=10.0):
     """One bright pixel in a faint sky: (1, ngroups, ny, nx)."""
     data = np.full((1, len(values), ny, nx), sky, np.float32)
@@ -87,8 +100,9 @@ def test_frames_dropped_between_groups_count():
     assert flagged(ramp([300, 945, 1200]), nframes=2, groupgap=5, grow=0)[0][0, 1, 2, 2] == DNU
 
 
+@pytest.mark.parametrize("lines", [None, np.arange(16)[::-1] * 2 + 1])
 @pytest.mark.parametrize("seed", range(5))
-def test_no_partly_saturated_average_of_a_linear_ramp_survives(seed):
+def test_no_partly_saturated_average_of_a_linear_ramp_survives(seed, lines):
     """Truth: frames of constant flux, clipped at saturation, then averaged; no average with a clipped frame may pass."""
     rng = np.random.default_rng(seed)
     nframes, groupgap, ngroups, level = 4, 2, 6, 1000.0
@@ -96,7 +110,7 @@ def test_no_partly_saturated_average_of_a_linear_ramp_survives(seed):
     numbers = np.arange(ngroups)[:, None] * (nframes + groupgap) + np.arange(1, nframes + 1)
     frames = numbers[:, :, None, None] * flux
     data = np.minimum(frames, level).mean(axis=1)[None]
-    groupdq, _ = flagged(data, level=level, nframes=nframes, groupgap=groupgap, grow=0)
+    groupdq, _ = flagged_in_lines(data, lines, level=level, nframes=nframes, groupgap=groupgap, grow=0)
     clipped = (frames > level).any(axis=1)
     assert not (clipped & (groupdq[0] == 0))[:-1].any()  # the last group has no later one to tell
     assert not (~clipped & (groupdq[0] != 0))[:, flux < level / numbers.max()].any()

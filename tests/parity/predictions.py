@@ -12,8 +12,12 @@ from scipy import ndimage
 
 from jwcore import models
 from jwcore.algorithms import dq, saturation
-from jwcore.api import Context
+from jwcore.algorithms.irs2 import Irs2Layout
+from jwcore.api import Context, Detector
+from jwcore.builtin.detector1._exposure import detector_flags, detector_image
 from jwcore.builtin.detector1.jump import JumpParams, jump
+from jwcore.builtin.detector1.picture_frame import PictureFrameParams, picture_frame
+from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit
 from jwcore.builtin.detector1.refpix import RefPixParams, refpix
 from jwcore.references import Reference, References, chain_from_options, parameters_of
 from tests.parity.compare import read_arrays
@@ -124,6 +128,59 @@ def _saturation_flags(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     return results[0], results[1]
 
 
+def averages_of_interleaved(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Groups of interleaved read-outs that either pipeline flags because of what an average of frames, or a hit, may hide."""
+    found = _hidden_in_interleaved(scene)
+    return {} if found is None else {"GROUPDQ": found}
+
+
+def pixels_of_averages_of_interleaved(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels that `averages_of_interleaved` concerns."""
+    found = _hidden_in_interleaved(scene)
+    if found is None:
+        return {}
+    lines = _layout(scene).normal_lines
+    pixels = found[:, :, lines].any(axis=(0, 1))
+    stored = found.any(axis=(0, 1))
+    return {
+        name: np.broadcast_to(mask, array.shape)
+        for name, array in peer.items()
+        for mask in (pixels, stored)
+        if array.shape[-2:] == mask.shape
+    }
+
+
+@cache
+def _hidden_in_interleaved(scene: Scene) -> np.ndarray | None:
+    """Return where the frame averaging decides about group flags, with the neighbours; None for other read-outs."""
+    given = read_arrays(scene.peer / "dq_init.fits")
+    if given["SCI"].shape[-2] <= 2048:
+        return None
+    lines = _layout(scene).normal_lines
+    exposure, reference = models.read(scene.uncal), scene.reference("saturation")
+    bias = detector_image(scene.reference("superbias"), "SCI", exposure, lines)
+    level, _ = saturation.thresholds(
+        detector_image(reference, "SCI", exposure, lines), detector_flags(reference, exposure, lines)
+    )
+    frames = exposure.meta.exposure
+    results = []
+    for use_readpatt in (True, False):
+        flags = given["GROUPDQ"].copy()
+        saturation.flag_saturated_groups(
+            given["SCI"], flags, level=level, bias=bias, nframes=frames.nframes, groupgap=frames.groupgap,
+            use_readpatt=use_readpatt, lines=lines,
+        )  # fmt: skip
+        results.append(flags[:, :, lines])
+    hidden = np.zeros(given["GROUPDQ"].shape, bool)
+    hidden[:, :, lines] = ndimage.binary_dilation(results[0] != results[1], np.ones((1, 1, 3, 3)))
+    return hidden
+
+
+def _layout(scene: Scene) -> Irs2Layout:
+    subarray = models.read_meta(scene.uncal).subarray
+    return Irs2Layout(subarray.fastaxis, subarray.slowaxis)
+
+
 def no_jump_search(scene: Scene) -> bool:
     """Whether the peer found too few groups to search for jumps."""
     product = scene.peer / "jump.fits"
@@ -200,6 +257,50 @@ def _fitted_by_likelihood(peer: Arrays, scene: Scene, ramps: np.ndarray) -> Arra
     return {
         name: np.broadcast_to(pixels, array.shape) for name, array in peer.items() if array.shape[-2:] == pixels.shape
     }
+
+
+def usable_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Groups of the peer with the medians of its picture frame taken over usable, undisturbed background pixels alone."""
+    given, pattern, background = models.read(scene.peer / "jump.fits"), *_pattern_and_background(scene)
+    y, x = np.indices(pattern.shape)
+    centre = (y >= 76) & (y < 1984) & (x >= 76) & (x < 1984)
+    edge = [((i >= 4) & (i < 75)) | ((i >= 1985) & (i < 2043)) for i in (y, x)]
+    inside = (y >= 4) & (y < 2043) & (x >= 4) & (x < 2043)
+    regions = [background & region for region in (centre, (edge[0] | edge[1]) & inside)]
+    expected = peer["SCI"].copy()
+    for integration, flags in enumerate(given.groupdq):
+        for group in range(1, len(flags)):
+            image = given.data[integration, group] - given.data[integration, 0]
+            lost = (flags[0] | flags[group]) & (dq.DO_NOT_USE | dq.SATURATED) != 0
+            usable = ~lost & ~(flags[: group + 1] & dq.JUMP_DET != 0).any(axis=0)
+            expected[integration, group] += _frame(image, pattern, regions)
+            expected[integration, group] -= _frame(image, pattern, [region & usable for region in regions])
+    return {"SCI": expected}
+
+
+def picture_frame_removed(scene: Scene) -> bool:
+    """Whether the picture frame is removed: its level is in the rates of all pixels."""
+    return "picture_frame" in scene.steps
+
+
+def _frame(image: np.ndarray, pattern: np.ndarray, regions: list[np.ndarray]) -> np.ndarray:
+    """Scale a pattern to the medians of an image in the centre and at the edges."""
+    (c, e), (c0, e0) = ([np.nanmedian(values[region]) for region in regions] for values in (image, pattern))
+    return (c - e) / (c0 - e0) * (np.nan_to_num(pattern, nan=e0) - e0) + e
+
+
+def _pattern_and_background(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return the picture frame, and the background pixels that it is measured on."""
+    exposure, reference = models.read(scene.peer / "jump.fits"), scene.reference("pictureframe")
+    noise = {kind: scene.reference(kind) for kind in ("gain", "readnoise")}
+
+    def fit(stage: str, ramp: models.Ramp, *, consume: bool, params: Mapping[str, Any]) -> Any:
+        return ramp_fit(ramp, noise, RampFitParams(**params), context)
+
+    context = Context(detector=Detector("ANY", "ANY", shape=exposure.shape[-2:]), nested=fit)
+    options = {**scene.steps["picture_frame"], "save_mask": True}
+    picture_frame(exposure, {"pictureframe": reference}, PictureFrameParams(**options), context)
+    return reference.array("SCI"), context.saved["pctfrm_mask"].data != 0
 
 
 def sought_phases(scene: Scene) -> bool:

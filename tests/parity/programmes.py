@@ -161,6 +161,7 @@ NIRSPEC = (
         options={"picture_frame": {"mask_science_regions": False}},
     ),
     Case(name="NIRSpec IRS2 1x4", instrument="NIRSPEC", mode="ifu", ngroups=4),
+    Case(name="NIRSpec IRS2 averages", instrument="NIRSPEC", mode="ifu", readpatt="NRSIRS2", ngroups=4),
     Case(name="NIRSpec IRS2 NRS2", instrument="NIRSPEC", mode="mos", detector="NRS2", ngroups=3),
 )  # fmt: skip
 
