@@ -259,6 +259,15 @@ def _fitted_by_likelihood(peer: Arrays, scene: Scene, ramps: np.ndarray) -> Arra
     }
 
 
+def moved_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels that differ by less than a hundredth of the noise of one read, after the noise of lines was removed."""
+    if "clean_flicker_noise" not in scene.steps or peer["SCI"].shape != ours["SCI"].shape:
+        return {}
+    difference = np.abs(ours["SCI"] - peer["SCI"])
+    close = difference < 0.01 * scene.noise
+    return {"SCI": close & (difference > 1e-3 * scene.noise)}
+
+
 def usable_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Groups of the peer with the medians of its picture frame taken over usable, undisturbed background pixels alone."""
     given, pattern, background = models.read(scene.peer / "jump.fits"), *_pattern_and_background(scene)
