@@ -30,8 +30,8 @@ LEAST_KEPT = 0.9
 """Fraction of the pixels of a box that must be left for it to count."""
 NEIGHBOURS = 10
 """Boxes from which one that does not count is filled."""
-_PIECE = 256
-"""Boxes sorted by one thread at a time."""
+_PIECE = 1 << 18
+"""Pixels sorted by one thread at a time, about."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,9 @@ def box_statistics(
         np.empty(len(boxes), np.float32),
         np.empty(len(boxes), int),
     )
+    number = max(1, _PIECE // boxes.shape[1])
     with ThreadPoolExecutor(numba.get_num_threads()) as threads:
-        list(threads.map(_sort, (boxes[k : k + _PIECE] for k in range(0, len(boxes), _PIECE))))
+        list(threads.map(_sort, (boxes[k : k + number] for k in range(0, len(boxes), number))))
     _clip_boxes(boxes, median, deviation, kept)
     return median.reshape(my, mx), deviation.reshape(my, mx), kept.reshape(my, mx)
 

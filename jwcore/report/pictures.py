@@ -42,7 +42,7 @@ def images(
 def scatter(panels: Sequence[dict[str, Any]], *, size: float = 4.5) -> bytes:
     """Draw scatter plots side by side.
 
-    Each panel has x, y, xlabel, ylabel, title and, optionally, logx, ylim, line, and ``special``: which points are drawn as
+    Each panel has x, y, xlabel, ylabel, title and, optionally, logx, xlim, ylim, line, and ``special``: which points are drawn as
     open circles.
     """
     figure, axes = _figure(len(panels), size)
@@ -54,9 +54,7 @@ def scatter(panels: Sequence[dict[str, Any]], *, size: float = 4.5) -> bytes:
             axis.axhline(panel["line"], color="0.5", lw=0.8)
         if panel.get("logx"):
             axis.set_xscale("log")
-        if "ylim" in panel:
-            axis.set_ylim(*panel["ylim"])
-        axis.set(xlabel=panel["xlabel"], ylabel=panel["ylabel"])
+        axis.set(**{name: panel[name] for name in ("xlim", "ylim", "xlabel", "ylabel") if name in panel})
         axis.set_title(panel["title"], fontsize=10)
     return _png(figure)
 

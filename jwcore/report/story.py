@@ -60,8 +60,7 @@ def _step_lines(done: dict[str, Any], planned: dict[str, Any], *, brief: bool) -
             yield f"  + {done['label']:<20} {figures}"
         return
     who = f"{planned.get('implementation', '?')} {planned.get('version', '')}"
-    digest = f" sha256 {planned['sha256'][:12]}" if planned.get("sha256") else ""
-    yield f"  + {done['label']:<20} {who}{digest}  {done['seconds']:.2f} s  {figures}".rstrip()
+    yield f"  + {done['label']:<20} {who}  {done['seconds']:.2f} s  {figures}".rstrip()
     for name, origin in planned.get("origins", {}).items():
         yield f"      {name} = {planned['params'].get(name)}  ({origin})"
     for kind, reference in planned.get("references", {}).items():
