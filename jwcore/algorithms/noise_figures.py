@@ -20,7 +20,8 @@ from jwcore.algorithms.line_statistics import line_medians
 
 __all__ = ["NoiseFigures", "noise_figures", "noise_figures_of_image"]
 
-MAD_TO_SIGMA = 1.4826
+KEPT, KEPT_TO_SIGMA = 0.9, 1 / 0.789
+"""Lines that count, the nearest to the median, and what their rms is to that of all in a normal distribution."""
 NEIGHBOUR = 2
 """Lines from a pixel to its neighbour: even and odd lines may differ by an offset that is no noise."""
 SAMPLES = 512
@@ -108,11 +109,15 @@ def _figures(shape: tuple[int, ...], sample: Callable[[int, int], NDArray[np.flo
 
 
 def _scatter(differences: NDArray[np.float32]) -> float:
-    """Robust scatter of what neighbouring lines differ by, for one of the two."""
+    """Robust scatter of what neighbouring lines differ by, for one of the two.
+
+    It is a trimmed rms: medians of integers are integers and halves, most of which may agree.
+    """
     known = differences[np.isfinite(differences)]
     if known.size < 2:
         return np.nan
-    return float(MAD_TO_SIGMA / np.sqrt(2) * np.median(np.abs(known - np.median(known))))
+    near = np.sort(np.abs(known - np.median(known)))[: int(np.ceil(KEPT * known.size))]
+    return float(KEPT_TO_SIGMA / np.sqrt(2) * np.sqrt(np.mean(np.square(near, dtype=np.float64))))
 
 
 @parallel_kernel
