@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jwcore.api import SkipStep, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jwcore.api import Context, Cube, IFUImage, Image, Reference
+    from jwcore.api import Context, Cube, IFUImage, Image, Meta, Reference
 
 PLANES = {"data": 1, "err": 1, "var_poisson": 2, "var_rnoise": 2}
 """Arrays that are scaled, and the power of the factor."""
 
+NO_FACTOR = "neither the exposure nor the gain reference has a GAINFACT"
 
-@step(stage="gain_scale", optional_references=("gain",), sets=("GAINFACT",), chunk="rows")
+
+def no_factor(meta: Meta, references: Mapping[str, Any]) -> str | None:
+    """Say, while planning, that there is nothing to scale by."""
+    from jwcore.api import Reference
+
+    path = getattr(references.get("gain"), "path", None)
+    known = meta.exposure.gain_factor is not None or (path and Reference.from_file("gain", path).keyword("GAINFACT"))
+    return None if known else NO_FACTOR
+
+
+@step(stage="gain_scale", optional_references=("gain",), sets=("GAINFACT",), chunk="rows", applies=no_factor)
 def gain_scale(
     exposure: Image | IFUImage | Cube, references: Mapping[str, Reference], context: Context
 ) -> Image | IFUImage | Cube:
@@ -28,7 +39,7 @@ def gain_scale(
     if factor is None and references.get("gain"):
         factor = references["gain"].keyword("GAINFACT")
     if factor is None:
-        raise SkipStep("neither the exposure nor the gain reference has a GAINFACT")
+        raise SkipStep(NO_FACTOR)
     if not factor > 0:
         raise SkipStep(f"GAINFACT = {factor} is no factor")
     for name, power in PLANES.items():
