@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import report, scaling
+from benchmarks import memory, report, scaling
 from benchmarks.commands import Task, tasks
 from benchmarks.log_times import own_steps, peer_steps
 from benchmarks.measure import Measurement, measure
@@ -24,6 +24,10 @@ Single steps, as the logs of these commands tell; ours include the loading of th
 PASSES = """\
 Steps of `detector1` against the speed of the memory. What exceeds a few passes is work per pixel (jump, ramp_fit), the
 loading of libraries, or the reading of the exposure, which goes on behind the first steps."""
+MEMORY = """\
+What `jwcal plan` announces as the peak of memory, and what our command takes:"""
+STREAMING = """\
+A time series of 40 integrations of 30 groups, 256 × 2048 pixels (1.26 GB of raw data), as it is and with a limit:"""
 GROWTH = "The cost of detector1 grows with the number of samples, the MIRI sub-array BRIGHTSKY of 512² pixels:"
 Runs = dict[str, list[Measurement]]
 
@@ -32,7 +36,7 @@ def main() -> None:
     """Run all tasks in turns, print the tables, write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("-n", "--runs", type=int, default=3, help="runs of each command")
-    parser.add_argument("--only", action="append", help="a task, or growth; may be repeated")
+    parser.add_argument("--only", action="append", help="a task, streaming or growth; may be repeated")
     parser.add_argument("--no-page", action="store_true", help="print only")
     options = parser.parse_args()
     os.environ.pop(
@@ -56,15 +60,30 @@ def _parts(only: list[str] | None, runs: int, work: Path):
         yield report.command_table(results, {task.name: task.goal for task in chosen})
         yield STEPS
         yield report.step_table(_step_rows(chosen, results))
+        yield MEMORY
+        yield memory.memory_table(
+            (task.name, memory.planned(task, work), results[task.name]["jwcal"]) for task in chosen
+        )
     for task in chosen:
         if task.name == "detector1":
             yield PASSES
             yield scaling.pass_table(_own(results[task.name]), scaling.shape_of(task.inputs[0]))
+    if only is None or "streaming" in only:
+        yield STREAMING
+        yield _streaming(work)
     if only is None or "growth" in only:
         yield GROWTH
         yield scaling.growth_table(
             [(nints, ngroups, _own(own_in_turns(task, runs, work))) for nints, ngroups, task in scaling.growing()]
         )
+
+
+def _streaming(work: Path) -> str:
+    """Run a long exposure with and without a limit of memory and compare the products."""
+    found = {name: (task, work / f"long{number}") for number, (name, task) in enumerate(memory.long_tasks().items())}
+    runs = {name: _run(task.own, task, folder) for name, (task, folder) in found.items()}
+    folders = [folder / "products" for _, folder in found.values()]
+    return memory.streaming_table(runs, memory.compared(*folders))
 
 
 def in_turns(task: Task, *, runs: int, work: Path) -> Runs:
@@ -85,7 +104,7 @@ def own_in_turns(task: Task, runs: int, work: Path) -> Runs:
 def _run(command: Callable[[Path], list[str]], task: Task, work: Path) -> Measurement:
     output = work / "products"
     shutil.rmtree(output, ignore_errors=True)
-    output.mkdir()
+    output.mkdir(parents=True)
     return measure(command(output), environment=task.environment, folder=output)
 
 

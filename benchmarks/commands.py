@@ -41,6 +41,8 @@ class Task:
         Step -> parameters that differ from the defaults.
     step : str
         The step that the task is about, when it is not about the whole command.
+    arguments : tuple of str
+        Further arguments of our command.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Task:
     goal: float
     options: Mapping[str, Options] = field(default_factory=dict)
     step: str = ""
+    arguments: tuple[str, ...] = ()
 
     def official(self, output: Path) -> list[str]:
         """Return the peer's command."""
@@ -61,7 +64,8 @@ class Task:
         """Return our command."""
         jwcal = str(Path(sys.executable).with_name("jwcal"))
         settings = [word for step, name, value in self._settings() for word in ("-s", f"{step}.{name}={value}")]
-        return [jwcal, "run", self.recipe, *map(str, self.inputs), "-o", str(output), "--references", "crds", *settings]
+        how = ["-o", str(output), "--references", "crds", *settings, *self.arguments]
+        return [jwcal, "run", self.recipe, *map(str, self.inputs), *how]
 
     def _settings(self) -> Iterator[tuple[str, str, object]]:
         for step, values in self.options.items():
