@@ -46,7 +46,7 @@ def stage_page(plugins: Plugins, name: str) -> str:
     if stage.gives:
         facts.append(("Gives", ", ".join(f"`{product}`" for product in stage.gives)))
     if stage.off_by_default:
-        facts.append(("Runs", "only when switched on"))
+        facts.append(("Runs", "only when switched on, or run alone by name"))
     lines += [f"{key}\n: {value}\n" for key, value in facts]
     found = plugins.implementations(name)
     if not found:
@@ -62,7 +62,7 @@ def _implementation(one) -> list[str]:
     needs = [f"`{kind}`" for kind in one.info.references] + [
         f"`{kind}` (optional)" for kind in one.info.optional_references
     ]
-    lines += [f"References\n: {', '.join(needs) or 'none'}", "", f"Chunk\n: {one.info.chunk}", ""]
+    lines += [f"References\n: {', '.join(needs) or 'none'}", "", f"Chunk\n: {_chunk(one.info)}", ""]
     if one.info.alternative:
         lines += [f"An alternative: choose it with `--use {one.info.stage}={one.key}`.", ""]
     lines += ["| parameter | type | default | unit | limits | meaning |", "|---|---|---|---|---|---|"]
@@ -70,6 +70,12 @@ def _implementation(one) -> list[str]:
         cells = [f"`{row['name']}`", row["type"], f"`{row['default']}`", row["unit"], row["limits"], row["doc"]]
         lines.append("| " + " | ".join(str(cell).replace("|", "or") for cell in cells) + " |")
     return [*lines, ""]
+
+
+def _chunk(info) -> str:
+    """Say how small the pieces may be that a step works on; parameters may decide."""
+    hedge = "" if isinstance(info.chunk, str) else ", with the default parameters"
+    return f"`{info.chunk_for(info.params())}`{hedge}"
 
 
 def stage_index(plugins: Plugins) -> str:

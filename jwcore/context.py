@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from jwcore.declare import Detector, ExposureType
@@ -25,6 +25,8 @@ class Context:
         Side products that the step declared.
     rows : slice
         Rows of the exposure that count, where it is a piece of a larger one that overlaps with other pieces.
+    survey : mapping, optional
+        Answers to the questions about the whole exposure that the step declared.
     saver, nested, progress, namer : callables, optional
         What the runner does for ``save``, ``run``, ``progress`` and ``file_name``.
 
@@ -34,6 +36,9 @@ class Context:
         Figures that the step reported; they end up in the provenance.
     saved : dict
         Side products by name, when there is no runner to write them.
+    survey : mapping
+        What was found out about the whole exposure, of which this may be a piece; empty without a runner: the exposure
+        at hand then is the whole one.
     unchanged : set of int
         Members of a set that the step left alone; see `leave_out`.
     log : logging.Logger
@@ -41,7 +46,7 @@ class Context:
 
     def __init__(
         self, label: str = "step", *, detector: Detector | None = None, exposure_type: ExposureType | None = None,
-        products: tuple[str, ...] | None = None, rows: slice = slice(None),
+        products: tuple[str, ...] | None = None, rows: slice = slice(None), survey: Mapping[str, Any] | None = None,
         saver: Callable[[str, Any], None] | None = None, nested: Callable[..., Any] | None = None,
         progress: Callable[..., Iterable] | None = None, namer: Callable[[str, str], str] | None = None,
     ):  # fmt: skip
@@ -52,6 +57,7 @@ class Context:
         self.saved: dict[str, Any] = {}
         self.unchanged: set[int] = set()
         self.rows = rows
+        self.survey = survey or {}
         self.log = logging.getLogger(f"jwcal.{label}")
         self._products = products
         self._saver = saver

@@ -48,6 +48,8 @@ class Stage:
         Runs only when switched on; a plan is complete without an implementation.
     repeatable : bool
         May run on what has been through it. A plan refuses every other stage that the input says is COMPLETE.
+    dispensable : bool
+        What it makes is an extra: where a reference is missing a recipe does without it.
     after, before, instead_of : str or None
         Where a stage that a plugin adds goes into every recipe that holds the named stage.
     """
@@ -60,6 +62,7 @@ class Stage:
     essential: bool = False
     off_by_default: bool = False
     repeatable: bool = False
+    dispensable: bool = False
     after: str | None = None
     before: str | None = None
     instead_of: str | None = None
@@ -99,6 +102,7 @@ class StepInfo:
     where: Where = field(default_factory=dict)
     references: tuple[str, ...] = ()
     optional_references: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
@@ -109,8 +113,10 @@ class StepInfo:
     chunk: str | Callable[[Any], str] = "exposure"
     halo: int | Callable[[Any], int] = 0
     scratch: float | Callable[[Any], float] = 0.0
+    survey: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     params: type[Params] = Params
     alternative: bool = False
+    undoes: str = ""
     applies: Callable[..., str | None] | None = None
     wants: Callable[..., Collection[str]] | None = None
 
@@ -121,6 +127,13 @@ class StepInfo:
             for product, switch in self.switches.items()
             if (getattr(params, switch) if isinstance(switch, str) else switch(params))
         ]
+
+    def answers(self, offered: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the questions of the survey, which take by name what is offered."""
+        return {
+            name: question(**{argument: offered[argument] for argument in inspect.signature(question).parameters})
+            for name, question in self.survey.items()
+        }
 
     def chunk_for(self, params: Params) -> str:
         """Return the smallest piece of an exposure on which the step gives the same answer with these parameters."""
@@ -156,7 +169,7 @@ class ExposureType:
     ----------
     name, instrument, family : str
         ``EXP_TYPE``, ``INSTRUME`` and the observing mode family (imaging, slit, ifu, mos, wfss, ami, coronagraphy,
-        guider, calibration).
+        guider, calibration; lamp for spectra of a lamp through any of the optics).
     recipes : tuple of str
         Names of the recipes that follow one another for this type, stage 1 first.
     always_tso : bool
@@ -231,6 +244,7 @@ def stage(
     essential: bool = False,
     off_by_default: bool = False,
     repeatable: bool = False,
+    dispensable: bool = False,
     after: str | None = None,
     before: str | None = None,
     instead_of: str | None = None,
@@ -249,8 +263,8 @@ def stage(
         _check_arguments(function, role="stage")
         name = function.__name__
         declared = Stage(
-            name, function, tuple(gives), status, suffix or name, essential, off_by_default, repeatable, after, before,
-            instead_of,
+            name, function, tuple(gives), status, suffix or name, essential, off_by_default, repeatable, dispensable,
+            after, before, instead_of,
         )  # fmt: skip
         setattr(function, STAGE_MARK, declared)
         return function
@@ -265,6 +279,7 @@ def step(
     where: Mapping[str, str | Sequence[str]] | None = None,
     references: Sequence[str] = (),
     optional_references: Sequence[str] = (),
+    images: Sequence[str] = (),
     members: Sequence[str] = (),
     state: Sequence[str] = (),
     calls: Sequence[str] = (),
@@ -274,8 +289,10 @@ def step(
     chunk: str | Callable[[Any], str] = "exposure",
     halo: int | Callable[[Any], int] = 0,
     scratch: float | Callable[[Any], float] = 0.0,
+    survey: Mapping[str, Callable[..., Any]] | None = None,
     params: type[Params] = Params,
     alternative: bool = False,
+    undoes: str = "",
     applies: Callable[..., str | None] | None = None,
     wants: Callable[..., Collection[str]] | None = None,
 ) -> Callable[[Callable], Callable]:
@@ -293,6 +310,9 @@ def step(
         Reference types that the step cannot do without; one that the rules call not applicable skips the step.
     optional_references : sequence of str, optional
         Reference types that the step uses when there is one.
+    images : sequence of str, optional
+        Those of the reference types, of the plugin's own making, whose arrays are images of the detector: they are cut to
+        the sub-array, and a file that does not hold the pixels of the exposure is refused while planning.
     members : sequence of str, optional
         Roles of association members that the step reads.
     state : sequence of str, optional
@@ -313,10 +333,17 @@ def step(
         Rows needed on both sides of a chunk of rows.
     scratch : float or callable, optional
         Working memory in units of the chunk's science array.
+    survey : mapping, optional
+        Questions about the whole exposure, which a piece of it cannot answer: name -> function of ``exposure``,
+        ``references`` and ``params``, those that it wants. They are asked before the step starts, and the answers are in
+        ``context.survey``. The step must leave the answers as they are: one that follows may share them.
     params : type, optional
         The step's parameters, a subclass of :class:`jwcore.params.Params`.
     alternative : bool, optional
         Runs only when named with ``--use``.
+    undoes : str, optional
+        Parameter that, when true, makes the step take back what it did in an earlier run. A plan refuses that for
+        exposures which have not been through the stage; afterwards they have no status of it.
     applies : callable, optional
         Asked while planning for a reason to skip, or None; takes ``meta``, ``params``, ``references``, ``members`` and
         ``exposure_type`` by name, those that it wants.
@@ -331,13 +358,17 @@ def step(
         _check_arguments(function, role="step")
         _check_name(function)
         _check_chunk(function, chunk)
-        _check_params(function, params, switches)
+        _check_params(function, params, switches | ({"what undoes the step": undoes} if undoes else {}))
+        if stray := set(_names(images)) - {*_names(references), *_names(optional_references)}:
+            raise PluginError(
+                f"images= names {min(stray)}, which is no reference of the step", cure="add it to references="
+            )
         info = StepInfo(
             stage=stage, name=name or stage, function=function, where=normalise_where(where),
-            references=_names(references), optional_references=_names(optional_references), members=_names(members),
-            state=_names(state), calls=_names(calls), products=_names(products), switches=switches, sets=_names(sets),
-            chunk=chunk, halo=halo, scratch=scratch, params=params, alternative=alternative, applies=applies,
-            wants=wants, needs=_names(needs),
+            references=_names(references), optional_references=_names(optional_references), images=_names(images),
+            members=_names(members), state=_names(state), calls=_names(calls), products=_names(products),
+            switches=switches, sets=_names(sets), chunk=chunk, halo=halo, scratch=scratch, survey=dict(survey or {}),
+            params=params, alternative=alternative, applies=applies, wants=wants, needs=_names(needs), undoes=undoes,
         )  # fmt: skip
         setattr(function, STEP_MARK, info)
         return function
@@ -420,10 +451,10 @@ def _check_params(function: Callable, params: Any, switches: Mapping[str, str | 
     if not (isinstance(params, type) and issubclass(params, Params)):
         raise PluginError(f"{function.__name__}: params={params!r}", cure="give a class derived from api.Params")
     check_defaults(params)
-    for product, switch in switches.items():
+    for what, switch in switches.items():
         if isinstance(switch, str) and switch not in params.model_fields:
             raise PluginError(
-                f"{function.__name__}: the product '{product}' is switched on by '{switch}', which is no parameter",
+                f"{function.__name__}: '{what}' is switched on by '{switch}', which is no parameter",
                 cure=f"declare it in {params.__name__}",
             )
 

@@ -249,12 +249,7 @@ def _job(recipe: Recipe, group: _Group) -> Job:
             f"{group.name} lists {len(science)} science exposures but {recipe.name} takes one",
             where=group.association.get("table"), cure="make one product for each exposure",
         )  # fmt: skip
-    instruments = dict.fromkeys(str(member.meta.keyword("INSTRUME")) for member in science)
-    if len(instruments) > 1:
-        raise BadInput(
-            f"{group.name} mixes instruments: {', '.join(instruments)}", where=group.association.get("table"),
-            cure="make one product for each",
-        )  # fmt: skip
+    models.require_alike([member.meta for member in science if not member.source.node], where=group.name)
     return Job(
         id=f"{recipe.name}:{group.name}", recipe=recipe, base=group.name, inputs=by_role, meta=science[0].meta,
         dimensions=science[0].dimensions, association=group.association, origin=science[0].origin,

@@ -14,6 +14,7 @@ from typing import Any
 
 from jwcore import memory, models, provenance, streaming
 from jwcore.context import Context
+from jwcore.declare import StepInfo
 from jwcore.errors import JwcalError, PluginError, RunFailed, SkipStep, StepFailed
 from jwcore.models.mapped import Scratch
 from jwcore.plan_model import (
@@ -177,7 +178,7 @@ class NodeRunner:
             return
         room = Scratch(scratch)
         streaming.to_scratch(self.streams[SCIENCE], room)
-        for group in streaming.passes(self.node.entries):
+        for group in streaming.passes(self.node.entries, lambda planned: self._info(planned).survey):
             if streaming.chunked(group) and SCIENCE in self.streams:
                 self._run_pass(group, cap, room)
             else:
@@ -187,7 +188,7 @@ class NodeRunner:
     def _in_pieces(self) -> bool:
         """Tell whether the exposure is too large to be worked on as a whole."""
         cap, science = self.plan.options.max_memory, self.streams[SCIENCE]
-        pieces = isinstance(science, models.Ramp) and not models.is_striped(science.meta)
+        pieces = isinstance(science, models.Ramp) and models.has_detector_rows(science.meta)
         return cap is not None and pieces and streaming.needed(self.node, cap)
 
     def _run_pass(self, group: list[Any], cap: int, scratch: Scratch) -> None:
@@ -266,23 +267,24 @@ class NodeRunner:
         record: dict[str, Any] = {"label": planned.label, "stage": planned.stage}
         if not planned.runs:
             return self._skipped(planned, product, record, planned.reason)
-        context = self._context(planned, product, record)
         started = time.perf_counter()
         try:
+            context = self._context(planned, product, record)
             result = self._call(planned, product, context, members)
         except SkipStep as skip:
             return self._skipped(planned, product, record, str(skip))
         except StepFailed as failure:
             return self._skipped(planned, product, record, str(failure), status=FAILED)
-        except JwcalError:
+        except JwcalError as error:
+            error.where = error.where or planned.implementation
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # libraries, too, call sys.exit
             log.debug("%s", planned.label, exc_info=True)
             raise self._failure(planned, error) from error
         self._complete(planned, product, result, record, context, time.perf_counter() - started)
         return result
 
-    def _failure(self, planned: PlannedStep, error: Exception) -> RunFailed:
+    def _failure(self, planned: PlannedStep, error: BaseException) -> RunFailed:
         """Name the step or wrapper that raised an exception, and the line."""
         culprit, place = self.plugins.blame(error, planned.stage, (planned.implementation, *planned.wrappers))
         who = f"{'wrapper ' if culprit in planned.wrappers else ''}{culprit}{', ' if place else ''}{place}"
@@ -297,23 +299,23 @@ class NodeRunner:
 
     def _call(self, planned: PlannedStep, product: Any, context: Context, members: Mapping[str, Any] | None) -> Any:
         stage = self.plugins.stages[planned.stage]
-        implementation = self.plugins.implementation(planned.stage, planned.implementation)
         target = product
         if stage.ensemble and not isinstance(product, models.ExposureSet):
             target = models.ExposureSet([product], name=self.node.base)
         arguments = {
-            "exposure": target, "exposures": target, "context": context,
+            **self._offered(planned, target), "exposures": target, "context": context,
             "members": self.members if members is None else members,
-            "references": References(
-                planned.references, getattr(_first(target), "meta", None), shape=getattr(_first(target), "shape", ()) or None
-            ),
-            "params": implementation.info.params(**planned.params),
             "state": {name: self.state.get(name) for name in planned.state},
         }  # fmt: skip
+        before = _shapes(target)
         result = self.plugins.call(planned.stage, planned.implementation, planned.wrappers, arguments)
         self.state.update(arguments["state"])
+        culprits = " or ".join((planned.implementation, *planned.wrappers))
+        changed = [name for name, shape in _shapes(target).items() if before.get(name, shape) != shape]
+        if result is target and changed:
+            cure = "leave shapes as they are, or return a new product"
+            raise PluginError(f"{culprits} changed the shape of {', '.join(changed)}", where=self.node.base, cure=cure)
         if not isinstance(result, PRODUCTS):
-            culprits = " or ".join((planned.implementation, *planned.wrappers))
             raise PluginError(
                 f"{culprits} returned {'None' if result is None else type(result).__name__} for {planned.stage}",
                 cure="return the product, also when edited in place",
@@ -322,15 +324,28 @@ class NodeRunner:
             _inherit(result, product)
         return product if result is target else result
 
+    def _info(self, planned: PlannedStep) -> StepInfo:
+        return self.plugins.implementation(planned.stage, planned.implementation).info
+
+    def _offered(self, planned: PlannedStep, target: Any) -> dict[str, Any]:
+        """Offer a product with its references and the parameters."""
+        one = _first(target)
+        references = References(planned.references, getattr(one, "meta", None), shape=getattr(one, "shape", ()) or None)
+        return {"exposure": target, "references": references, "params": self._info(planned).params(**planned.params)}
+
     def _context(self, planned: PlannedStep, product: Any, record: dict[str, Any]) -> Context:
         meta = getattr(_first(product), "meta", None)
-        info = self.plugins.implementation(planned.stage, planned.implementation).info
+
+        def answers(whole: Any) -> dict[str, Any]:
+            return self._info(planned).answers(self._offered(planned, whole))
+
         return Context(
             planned.label,
             detector=self.plugins.detector(meta.keyword("DETECTOR")) if meta is not None else None,
             exposure_type=self.plugins.exposure_type(meta.keyword("EXP_TYPE")) if meta is not None else None,
-            products=info.products,
+            products=self._info(planned).products,
             rows=self.piece.own_rows if self.piece else slice(None),
+            survey=self.piece.surveyed(answers) if self.piece else answers(product),
             saver=self.piece.keep if self.piece else lambda name, side: self._write(name, side, name),
             namer=lambda name, extension: f"{self.node.base}_{self.node.saves.get(name, name)}.{extension}",
             nested=lambda stage, inner, **how: self._nested(planned, record, stage, inner, **how),
@@ -366,9 +381,8 @@ class NodeRunner:
         if context.counts:
             record["counts"] = dict(context.counts)
         self.outcome.steps.append(record)
-        own = [
-            p for p in (_each(result) if result is not product else _each(product)) if isinstance(p, models.Exposure)
-        ]
+        stays = isinstance(result, Mapping) and SCIENCE not in planned.on
+        own = [p for p in (*_each(result), *([product] if stays else ())) if isinstance(p, models.Exposure)]
         for index, exposure in enumerate(own):
             self._stamp(exposure, planned, SKIPPED if index in context.unchanged else COMPLETE)
         if self.piece is None:
@@ -414,7 +428,7 @@ class NodeRunner:
         if stage is None or not planned.attempted:
             return
         if stage.status:
-            exposure.meta.set(f"cal_step.{stage.status}", status)
+            exposure.meta.set(f"cal_step.{stage.status}", None if planned.undoes and status == COMPLETE else status)
         for kind, outcome in planned.references.items():
             exposure.meta.set(f"ref_file.{kind}.name", outcome.record)
 
@@ -475,7 +489,7 @@ class NodeRunner:
                 yield (f"{base}_{association}" if association else base), exposure
         elif isinstance(product, Mapping):
             for name, item in product.items():
-                yield f"{self.node.base}_{name}", item
+                yield getattr(item, "base", None) or f"{self.node.base}_{name}", item
         else:
             yield self.node.base, product
 
@@ -508,6 +522,7 @@ class NodeRunner:
             meta.set("ref_file.crds.context_used", self.plan.context)
             meta.set("ref_file.crds.sw_version", metadata.version("crds"))
         self._name_association(meta)
+        provenance.leave_note(exposure, self.settings)
 
     def _name_association(self, meta: Any) -> None:
         for key, leaf in (("table", "table_name"), ("pool", "pool_name")):
@@ -552,6 +567,13 @@ def _inherit(result: Any, product: Any) -> None:
                 key: hdu for key, hdu in product.hdus.items() if key[0] not in {a.hdu for a in made.declared().values()}
             }
             made.extras.update(product.extras)
+
+
+def _shapes(product: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of an exposure, of which none is read; a table may change its length."""
+    names = product.arrays() if isinstance(product, models.Exposure) else ()
+    known = {name: product.shape_of(name) or () for name in names}
+    return {name: shape for name, shape in known.items() if len(shape) > 1}
 
 
 def _first(product: Any) -> Any:

@@ -202,7 +202,7 @@ def _bad_value(error: ValidationError, model: type[Params], *, label: str, origi
     field = model.model_fields[name]
     allowed = ", ".join(part for part in (type_name(field.annotation), _limits(field)) if part)
     return UsageError(
-        f"{label}.{name} = {first['input']!r} is not allowed: {first['msg']}",
+        f"{label}.{name} = {first['input']!r} is not allowed: {first['msg'].removeprefix('Value error, ')}",
         where=origins.get(name),
         cure=f"give {allowed} (default {field.default})",
     )

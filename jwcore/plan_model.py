@@ -51,7 +51,8 @@ class Source:
 class PlannedStep:
     """One step with everything that was decided about it.
 
-    ``saves`` are the side products that it is going to write, ``may_save`` those that it decides about when it runs.
+    ``saves`` are the side products that it is going to write, ``may_save`` those that it decides about when it runs;
+    ``undoes``: it takes back what it did in an earlier run.
     """
 
     label: str
@@ -68,6 +69,7 @@ class PlannedStep:
     origins: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, Any] = field(default_factory=dict)
     wrappers: tuple[str, ...] = ()
+    wrapper_hashes: tuple[str, ...] = ()
     calls: tuple[PlannedStep, ...] = ()
     saves: tuple[str, ...] = ()
     may_save: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class PlannedStep:
     chunk: str = "exposure"
     halo: int = 0
     scratch: float = 0.0
+    undoes: bool = False
 
     @property
     def runs(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jwcore import memory, models
-from jwcore.declare import Detector, ExposureType, StepInfo
+from jwcore.declare import Detector, ExposureType, StepInfo, matches, specificity, where_text
 from jwcore.errors import BadInput, JwcalError, PluginError, UsageError
 from jwcore.executors import find_executor
 from jwcore.inputs import Job, open_inputs
@@ -34,7 +34,16 @@ from jwcore.plan_model import (
 )  # fmt: skip
 from jwcore.plugins import Implementation, Plugins, Selection
 from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds, suffixes_of
-from jwcore.references import Found, Missing, NotApplicable, chain_from_options, parameter_layers, parameters_of
+from jwcore.references import (
+    Found,
+    Missing,
+    NotApplicable,
+    Provider,
+    chain_from_options,
+    parameter_layers,
+    parameters_of,
+)
+from jwcore.references.fitness import as_image
 from jwcore.references.providers import OverrideProvider
 from jwcore.remarks import remarks
 from jwcore.report.plan_text import human_size
@@ -65,7 +74,7 @@ def plan(
     plugins: Sequence[str] = (),
     use: Mapping[str, str] | None = None,
     selection: Selection | None = None,
-    references: str | None = None,
+    references: str | Provider | None = None,
     overrides: Mapping[str, str] | None = None,
     output_dir: str | Path | None = None,
     executor: str = "serial",
@@ -95,8 +104,8 @@ def plan(
         Label to start from; what comes before is taken as done.
     plugins, use, selection
         Plugins to name, implementations to choose; or a ready selection.
-    references : str, optional
-        ``crds`` (default), ``none``, or a folder of reference files.
+    references : str or Provider, optional
+        ``crds`` (default), ``none``, a folder of reference files, or who selects them.
     overrides : mapping, optional
         Reference type -> file to use whatever the rules say.
     output_dir : path, optional
@@ -163,7 +172,9 @@ class NodeBuilder:
         self.own = Params()
         self._outcomes: dict[str, Any] = {}
         self._parameters: Mapping[str, str] | None = None
-        self._pars = tuple(parameter_layers(chain, job.recipe.pars_class, job.recipe.steps(), self.parameters))
+        pars = parameter_layers(chain, job.recipe.pars_class, job.recipe.steps(), self.parameters)
+        asked_for = {job.recipe.name: {"skip": False}} if job.recipe.is_single else {}
+        self._layers = (*pars, Layer("run by name", asked_for), *request.params)
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -177,8 +188,8 @@ class NodeBuilder:
         """Plan all entries and return the node."""
         recipe = self.job.recipe
         own = self.own
-        if recipe.name not in {step.label for step in recipe.steps()}:  # the recipe of a single step shares its name
-            own, _ = resolve(recipe.params, label=recipe.name, layers=(*self._pars, *self.request.params))
+        if not recipe.is_single:
+            own, _ = resolve(recipe.params, label=recipe.name, layers=self._layers)
             self.own = own
         entries = []
         for entry in recipe.entries:
@@ -197,14 +208,17 @@ class NodeBuilder:
         )  # fmt: skip
 
     def _refuse_repetition(self, steps: list[PlannedStep]) -> None:
-        """Refuse corrections that an input has been through: applied twice they are wrong and look right."""
+        """Refuse corrections that an input has been through, and to undo others: the result is wrong and looks right."""
         for meta, _ in self.job.sizes:
-            done = [number for number, step in enumerate(steps) if self._is_done(step.stage, meta)]
-            if done:
-                names = " and ".join(steps[number].label for number in done)
-                rest = [step.label for step in steps[done[-1] + 1 :]]
-                cure = f"give what came before {steps[done[0]].label}" + (f", or --from {rest[0]}" if rest else "")
-                error = BadInput(f"{meta.filename or self.job.base} has been through {names} already", cure=cure)
+            wrong = [number for number, step in enumerate(steps) if self._is_done(step.stage, meta) != step.undoes]
+            if wrong:
+                names = " and ".join(steps[number].label for number in wrong)
+                rest = [step.label for step in steps[wrong[-1] + 1 :]]
+                what = f"has been through {names} already"
+                cure = f"give what came before {steps[wrong[0]].label}" + (f", or --from {rest[0]}" if rest else "")
+                if steps[wrong[0]].undoes:
+                    what, cure = f"has not been through {names}: there is nothing to undo", f"--skip {names}"
+                error = BadInput(f"{meta.filename or self.job.base} {what}", cure=cure)
                 self.problems.clear()  # whatever else is missing, this is why
                 self._problem(self.job.recipe.name, error)
                 return
@@ -279,10 +293,13 @@ class NodeBuilder:
         return None
 
     def _unimplemented(self, bare: PlannedStep, entry: Step) -> PlannedStep:
-        """A stage that nobody implements is fine as long as the exposure does without it by default."""
+        """A stage without implementation is fine if it is for others, or if the exposure does without it by default."""
+        others = dict.fromkeys(where_text(one.info.where) for one in self.plugins.implementations(entry.stage))
+        if others and self.exposure_type:  # its instrument is known, and needs no such step
+            return replace(bare, action=SKIP, reason=f"{entry.stage} is for {' or '.join(others)}")
         text = f"no implementation of {entry.stage}"
-        wanted = any(str(values.get("skip", "")).lower() in ("false", "no", "0") for values in self._values(entry))
-        if self.plugins.stages[entry.stage].off_by_default and not wanted:
+        skips = ["", *(str(values["skip"]).lower() for values in self._values(entry) if "skip" in values)]
+        if self.plugins.stages[entry.stage].off_by_default and skips[-1] not in ("false", "no", "0"):
             return replace(bare, action=SKIP, reason=f"off by default, {text}")
         instrument = str(self.job.meta.keyword("INSTRUME")).lower()
         cure = f"install a plugin that implements {entry.stage} for {instrument}, or --skip {entry.label}"
@@ -294,7 +311,7 @@ class NodeBuilder:
         named = dict.fromkeys((entry.stage, entry.label))
         return [
             {name: value for key in named for name, value in layer.values.get(key, {}).items()}
-            for layer in (*self._pars, *self.request.params)
+            for layer in self._layers
         ]
 
     def _implemented(self, bare: PlannedStep, entry: Step, implementation: Implementation) -> PlannedStep:
@@ -302,10 +319,8 @@ class NodeBuilder:
         switched = {name: True for option, (label, name) in self.job.recipe.switches.items()
                     if label == entry.label and getattr(self.own, option, False)}  # fmt: skip
         layers = [Layer(f"recipe {self.job.recipe.name}", {entry.label: {**entry.params, **switched}})]
-        higher = (*self._pars, *self.request.params)
-        layers += [
-            Layer(h.origin, {entry.label: values}) for h, values in zip(higher, self._values(entry), strict=True)
-        ]
+        given = zip(self._layers, self._values(entry), strict=True)
+        layers += [Layer(layer.origin, {entry.label: values}) for layer, values in given]
         try:
             values, origins = resolve(info.params, label=entry.label, layers=layers)
         except UsageError as error:
@@ -314,6 +329,7 @@ class NodeBuilder:
             bare, implementation=implementation.key, version=implementation.plugin.version,
             source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
             chunk=info.chunk_for(values), halo=info.halo_for(values), scratch=info.scratch_for(values),
+            undoes=bool(info.undoes and getattr(values, info.undoes)),
         )  # fmt: skip
         if values.skip:
             why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"
@@ -328,14 +344,15 @@ class NodeBuilder:
             models.require(self.job.meta, info.needs, where=self.job.origin, cure="or --skip what needs it")
         except BadInput as error:
             self._problem(entry.label, error)
-        wrappers = tuple(w.key for w in self.plugins.wrappers(entry.stage, self.job.meta))
+        around = self.plugins.wrappers(entry.stage, self.job.meta)
         calls = tuple(
             self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in self._wanted(info, info.calls, values)
         )
         saves, may_save = self._side_products(info, values)
         return replace(
-            planned, references=references, wrappers=wrappers, calls=calls, saves=saves, may_save=may_save, action=RUN
-        )
+            planned, references=references, calls=calls, saves=saves, may_save=may_save, action=RUN,
+            wrappers=tuple(w.key for w in around), wrapper_hashes=tuple(w.plugin.source_hash for w in around),
+        )  # fmt: skip
 
     def _side_products(self, info: StepInfo, values: Params) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What a step writes besides its result: what is switched on, and what it decides about when it runs."""
@@ -350,7 +367,9 @@ class NodeBuilder:
         self.plugins.load_rest()
         given = {name for values in self._values(entry) for name in values} - set(chosen.info.params.model_fields)
         for other in self.plugins.implementations(entry.stage):
-            if mine := given & set(other.info.params.model_fields):
+            where = other.info.where  # a general one does not fit where a special one takes its place
+            fits = matches(where, self.job.meta) and specificity(where) >= specificity(chosen.info.where)
+            if fits and (mine := given & set(other.info.params.model_fields)):
                 return UsageError(
                     f"{entry.label}.{min(mine)} is a parameter of {other.key}, but {chosen.key} runs",
                     where=error.where, cure=f"choose it with --use {entry.stage}={other.key}",
@@ -381,11 +400,14 @@ class NodeBuilder:
         self._look_up([kind for kind in kinds if kind not in named])
         found: dict[str, Any] = {}
         reason = None
+        dispensable = self.plugins.stages[entry.stage].dispensable and not self.job.recipe.is_single
         for kind in kinds:
             outcome = named[kind] if kind in named else self._outcomes[kind]
             needed = kind in info.references
             if isinstance(outcome, Found):
-                found[kind] = outcome
+                found[kind] = as_image(outcome, self.parameters) if kind in info.images else outcome
+            elif isinstance(outcome, Missing) and needed and dispensable and outcome.provider != OverrideProvider.name:
+                reason = f"reference {kind}: {outcome.reason} — {outcome.cure}"
             elif isinstance(outcome, Missing) and (needed or outcome.name):
                 cure = outcome.cure or f"--override {kind}=FILE, or --skip {entry.label}"
                 self.problems.append(Problem(self.job.id, entry.label, f"reference {kind}: {outcome.reason}", cure, 3))
@@ -416,10 +438,10 @@ def _context(nodes: Iterable[Node]) -> str:
 def _too_large(nodes: Iterable[Node], jobs: Iterable[Job], cap: int | None) -> Iterator[str]:
     """Name what will exceed the memory cap: neither a ramp, which is worked on in pieces, nor a set, which is kept on disk.
 
-    Of a ramp in stripes a piece is no rectangle of the detector, so that it is worked on as a whole.
+    A ramp whose rows are not those of the detector, as in stripes, has no pieces that are rectangles of it.
     """
     single = [job for job in jobs if job.recipe.takes == "exposure"]
-    images = {job.id for job in single if job.dimensions < 4 or models.is_striped(job.meta)}
+    images = {job.id for job in single if job.dimensions < 4 or not models.has_detector_rows(job.meta)}
     for node in nodes:
         if cap is not None and node.id in images and node.peak_bytes > cap:
             yield f"{node.id} cannot be cut into pieces and needs about {human_size(node.peak_bytes)}, more than --max-memory"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import inspect
 import re
 import sys
 import traceback
 import types
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
-from jwcore.declare import STEP_MARK, WRAPPER_MARK, Stage
+from jwcore import declare
+from jwcore.declare import STEP_MARK, WRAPPER_MARK, Stage, StepInfo, WrapperInfo
 from jwcore.errors import JwcalError, PluginError, UsageError
+from jwcore.models.keywords import KEYWORDS
 from jwcore.params import nearest
 
 API_VERSION = "1.0"
+KEYWORD_NAMES = frozenset(keyword.name for keyword in KEYWORDS)
 
 
 def marked(module: types.ModuleType) -> list[tuple[str, Callable]]:
@@ -38,9 +44,20 @@ def check_stage(attribute: str, function: Callable, wanted: str, *, stages: Mapp
             )
 
 
+def check_keywords(attribute: str, info: StepInfo | WrapperInfo) -> None:
+    """Refuse keywords that do not exist: with a misspelt one a step would never apply, and nobody would notice."""
+    for keyword in (*info.where, *getattr(info, "needs", ()), *getattr(info, "sets", ())):
+        if keyword.upper() not in KEYWORD_NAMES:
+            near = get_close_matches(keyword.upper(), KEYWORD_NAMES, n=1)
+            cure = f"did you mean '{near[0]}'?" if near else "name a keyword of the dictionary"
+            raise PluginError(f"{attribute} names the keyword {keyword}, which does not exist", cure=cure)
+
+
 def check_api(module: types.ModuleType) -> None:
     """Refuse a plugin that was written for another major version of the plugin interface."""
     wanted = str(getattr(module, "JWCAL_API", API_VERSION))
+    if not re.fullmatch(r"\d+(\.\d+)*", wanted):
+        raise PluginError(f"JWCAL_API = '{wanted}' is no version", cure=f'write JWCAL_API = "{API_VERSION}"')
     major, minor = (int(part) for part in (*wanted.split("."), "0")[:2])
     own_major, own_minor = (int(part) for part in API_VERSION.split("."))
     if major != own_major or minor > own_minor:
@@ -63,9 +80,33 @@ def module_from_source(path: str, source: str, digest: str) -> types.ModuleType:
     """Make a module out of the source of a one-file plugin; equal sources share a name, so that pickles find it."""
     module = types.ModuleType(f"jwcal_file_{re.sub(r'[^0-9A-Za-z_]', '_', Path(path).stem)}_{digest[:8]}")
     module.__file__ = str(Path(path).resolve())
+    _check_twice(ast.parse(source, path))
     sys.modules[module.__name__] = module  # dataclasses and pydantic look their module up by name
-    exec(compile(source, path, "exec"), module.__dict__)
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
     return module
+
+
+def _check_twice(tree: ast.Module) -> None:
+    """Refuse a second step of the same function name, which would silently take the place of the first."""
+    functions = [(f.name, map(ast.unparse, f.decorator_list)) for f in tree.body if isinstance(f, ast.FunctionDef)]
+    names = [name for name, decorators in functions if re.search(r"\b(step|wrapper)\(", " ".join(decorators))]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise PluginError(
+            f"there are two functions {min(twice)}", cure="rename one; the name of a step's function is free"
+        )
+
+
+def code_digest(module: types.ModuleType | None) -> str:
+    """Digest of all source files of the outermost package that a module belongs to, or of its one file."""
+    if not (file := getattr(module, "__file__", None)):
+        return ""  # a namespace, which has no code of its own
+    root = Path(file)
+    while (root.parent / "__init__.py").is_file():
+        root = root.parent
+    digest = hashlib.sha256()
+    for path in sorted([root] if root.is_file() else root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def one_line(error: BaseException, *, plugin: str) -> str:
@@ -75,7 +116,16 @@ def one_line(error: BaseException, *, plugin: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     outside = [f for f in frames if not f.filename.startswith((str(Path(__file__).parent), "<frozen"))]
     own = [f for f in outside if Path(f.filename).name == f"{plugin}.py"] or outside
-    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else None
+    text = f"{type(error).__name__}: {error}"
+    if misspelt := re.search(r"\b(step|stage|wrapper)\(\) got an unexpected keyword argument '(\w+)'", text):
+        text += f"; {nearest(misspelt[2], inspect.signature(getattr(declare, misspelt[1])).parameters)}"
+    where = place(own[-1].filename, own[-1].lineno) if own else None
     if isinstance(error, JwcalError):
-        return str(type(error)(error.message, where=error.where or place, cure=error.cure))
-    return " ".join(f"{type(error).__name__}: {error}".split()) + (f" ({place})" if place else "")
+        return str(type(error)(error.message, where=error.where or where, cure=error.cure))
+    return " ".join(text.split()) + (f" ({where})" if where else "")
+
+
+def place(file: str, line: int | None) -> str:
+    """Name a line of a plugin, in a file that many packages have with its folder."""
+    path = Path(file)
+    return f"{path.parent.name}/{path.name}:{line}" if path.name == "__init__.py" else f"{path.name}:{line}"

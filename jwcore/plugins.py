@@ -17,13 +17,14 @@ import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
-from jwcore import hookspecs
+from jwcore import hookspecs, plugin_modules
 from jwcore.declare import (
     STAGE_MARK,
     STEP_MARK,
@@ -40,7 +41,6 @@ from jwcore.declare import (
 from jwcore.distributions import FIRST_PARTY, GROUP
 from jwcore.errors import PluginError, UsageError
 from jwcore.params import nearest, unknown_name
-from jwcore.plugin_modules import check_api, check_stage, marked, module_from_source, one_line, read_source
 from jwcore.recipes import Recipe
 
 
@@ -77,7 +77,7 @@ class Selection:
         chosen = {stage: Path(word).stem if word.endswith(".py") else word for stage, word in (use or {}).items()}
         files_used = [word for word in (use or {}).values() if word.endswith(".py")]
         named = tuple(dict.fromkeys(p for p in (*plugins, *files_used) if not p.startswith("no:")))
-        files = {name: read_source(name) for name in named if name.endswith(".py")}
+        files = {name: plugin_modules.read_source(name) for name in named if name.endswith(".py")}
         only = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("JWCAL_PLUGINS", ""))))
         return cls(named, frozenset(p[3:] for p in plugins if p.startswith("no:")), chosen, only, files)
 
@@ -91,10 +91,17 @@ class Plugin:
     version: str = ""
     first_party: bool = False
     named: bool = False
-    source_hash: str = ""
+    path: str = ""
     source: str = ""
     error: str = ""
     module: types.ModuleType | None = None
+
+    @cached_property
+    def source_hash(self) -> str:
+        """Digest of the plugin's own code, of which its version does not tell while somebody works on it."""
+        return (
+            hashlib.sha256(self.source.encode()).hexdigest() if self.source else plugin_modules.code_digest(self.module)
+        )
 
     @property
     def active(self) -> bool:
@@ -232,10 +239,10 @@ class Plugins:
 
     def _load_named(self, name: str) -> None:
         if name.endswith(".py"):
-            source = self.selection.files.get(name) or read_source(name)
-            digest = hashlib.sha256(source.encode()).hexdigest()
-            plugin = Plugin(Path(name).stem, version=digest[:12], named=True, source_hash=digest, source=source)
-            self._load(plugin, lambda: module_from_source(name, source, digest))
+            source = self.selection.files.get(name) or plugin_modules.read_source(name)
+            plugin = Plugin(Path(name).stem, named=True, path=name, source=source)
+            plugin.version = plugin.source_hash[:12]
+            self._load(plugin, lambda: plugin_modules.module_from_source(name, source, plugin.source_hash))
         elif (package := name.split(".", maxsplit=1)[0]).isidentifier() and importlib.util.find_spec(package):
             plugin = Plugin(name.rsplit(".", 1)[-1], distribution=name, named=True)
             self._load(plugin, lambda: importlib.import_module(name))
@@ -246,18 +253,17 @@ class Plugins:
         """Import and register one plugin; whatever goes wrong is recorded with it and stops nobody else."""
         if plugin.name in self.plugins:
             other = self.plugins[plugin.name]
-            raise PluginError(
-                f"two plugins are called '{plugin.name}' ({other.distribution or 'file'}, {plugin.distribution or 'file'})",
-                cure="rename the file" if plugin.source else f"rename one, or block it with -p no:{plugin.name}",
-            )
+            places = f"{other.distribution or other.path}, {plugin.distribution or plugin.path}"
+            cure = "rename the file" if plugin.source else f"rename one, or block it with -p no:{plugin.name}"
+            raise PluginError(f"two plugins are called '{plugin.name}' ({places})", cure=cure)
         self.plugins[plugin.name] = plugin
         registered: list[str] = []
         try:
             plugin.module = importer()
-            check_api(plugin.module)
+            plugin_modules.check_api(plugin.module)
             self._register(plugin, registered)
-        except Exception as error:
-            plugin.error = one_line(error, plugin=plugin.name)
+        except (Exception, SystemExit) as error:
+            plugin.error = plugin_modules.one_line(error, plugin=plugin.name)
             for name in registered:
                 self._hooks.unregister(name=name)
             self._forget(plugin)
@@ -274,9 +280,10 @@ class Plugins:
                 )
         self._hooks.register(_FrameworkHooks(plugin), name=plugin.name)
         registered.append(plugin.name)
-        for attribute, function in marked(module):
+        for attribute, function in plugin_modules.marked(module):
             info = getattr(function, STEP_MARK, None) or getattr(function, WRAPPER_MARK)
-            check_stage(attribute, function, info.stage, stages=self.stages)
+            plugin_modules.check_stage(attribute, function, info.stage, stages=self.stages)
+            plugin_modules.check_keywords(attribute, info)
             key = f"{plugin.name}:{info.name}"
             if self._hooks.has_plugin(key):
                 raise PluginError(f"{attribute}: the name '{key}' is taken", cure="give @step(name=...) another name")
@@ -381,10 +388,8 @@ class Plugins:
 
     def implementation(self, stage: str, key: str) -> Implementation:
         """Look an implementation up by its ``plugin:name``."""
-        for candidate in self.implementations(stage):
-            if candidate.key == key:
-                return candidate
-        self.load_rest()
+        if all(known.key != key for known in self.implementations(stage)):
+            self.load_rest()
         for candidate in self.implementations(stage):
             if candidate.key == key:
                 return candidate
@@ -413,7 +418,7 @@ class Plugins:
             return " or ".join(keys), ""
         culprit = frames[own[-1]][0]
         line = [line for code, line in frames[own[-1] :] if code.co_filename == culprit.co_filename][-1]
-        return codes[culprit], f"{Path(culprit.co_filename).name}:{line}"
+        return codes[culprit], plugin_modules.place(culprit.co_filename, line)
 
     # ---------------------------------------------------------------- what plugins know
     def recipe(self, name: str, meta: Any | None = None) -> Recipe:
@@ -422,7 +427,7 @@ class Plugins:
         if not named:
             raise unknown_name(name, name, sorted({n for r in self.recipes() for n in (r.name, *r.aliases)}))
         if meta is None:
-            return named[0]
+            return self._with_own_stages(named[0])
         fitting = sorted((r for r in named if matches(r.where, meta)), key=lambda r: specificity(r.where))
         if not fitting:
             instrument, kind = meta.keyword("INSTRUME"), meta.keyword("EXP_TYPE")

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
+from jwcore.distributions import FIRST_PARTY
 from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
 from jwcore.plugins import Plugins
-from jwcore.references import Found
 
 CONFIGURATION, RUN = "configuration", "run"
 Record = dict[str, Any]
@@ -90,6 +90,17 @@ def flat_entries(entries: list[Record]) -> Iterator[Record]:
             yield from flat_entries(entry.get("calls", []))
 
 
+def leave_note(exposure: Any, settings: Record) -> None:
+    """Name the plugins of third parties that took part in HISTORY cards, for people who look at headers alone."""
+    from astropy.io.fits import Card
+
+    for name, plugin in settings.get("plugins", {}).items():
+        cards = exposure.header_cards.setdefault("PRIMARY", [])
+        note = f"jwcal plugin {name} {plugin['version']} sha256 {plugin['sha256'][:12]}"
+        if plugin["distribution"] not in FIRST_PARTY and note not in [str(card.value) for card in cards]:
+            cards.append(Card("HISTORY", note))
+
+
 def version() -> str:
     """Version of the installed program."""
     return metadata.version("jwcal")
@@ -120,17 +131,11 @@ def _step(planned: PlannedStep) -> Record:
         record |= {"implementation": planned.implementation, "version": planned.version}
     if planned.source_hash:
         record["sha256"] = planned.source_hash
+    if planned.references:
+        record["references"] = {kind: outcome.described() for kind, outcome in planned.references.items()}
     if planned.runs:
         record["params"] = {k: v for k, v in planned.params.items() if k not in ("save_results", "suffix") or v}
         record["origins"] = {k: v for k, v in planned.origins.items() if v != "default"}
-        record["references"] = {k: reference_record(v) for k, v in planned.references.items()}
         record["wrappers"] = list(planned.wrappers)
         record["calls"] = [_step(callee) for callee in planned.calls]
     return record
-
-
-def reference_record(outcome: Any) -> Record | str:
-    """Describe a resolved reference."""
-    if isinstance(outcome, Found):
-        return {"name": outcome.name, "provider": outcome.provider, "record": outcome.record}
-    return "N/A"

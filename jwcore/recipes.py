@@ -167,6 +167,11 @@ class Recipe:
                 f"recipe {self.name} uses the label {sorted(doubles)[0]} twice", cure="give each Step a label"
             )
 
+    @property
+    def is_single(self) -> bool:
+        """Whether this is one step under its own name, outside of any recipe."""
+        return [entry.label for entry in self.entries] == [self.name]
+
     def steps(self) -> Iterator[Step]:
         """Iterate over all steps, inside branches and fan-outs too, in order."""
         for entry in self.entries:

@@ -59,7 +59,8 @@ def _why_idle(one: Implementation | Wrapping, steps: list[PlannedStep], headers:
     if not places:
         return f"{info.stage} is no step of this plan"
     if not any(matches(info.where, header) for header in headers):
-        return f"{one.key} is for {where_text(info.where)}"
+        others = {k: (str(headers[0].keyword(k)),) for k, v in info.where.items() if not matches({k: v}, headers[0])}
+        return f"{one.key} is for {where_text(info.where)}; here {where_text(others)}"
     place = next((step for step in places if step.implementation == one.key), places[0])
     if isinstance(info, StepInfo) and place.implementation not in ("", one.key):
         cure = f", choose it with --use {info.stage}={one.key}" if info.alternative else ""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jwcore import models, provenance
 from jwcore.errors import BadInput, UsageError
-from jwcore.plan_model import Plan
+from jwcore.plan_model import RUN, Plan
 from jwcore.planner import plan
 from jwcore.plugins import Selection, entry_points
+from jwcore.references import RecordedProvider
 
-SKIPPED_BY_THE_USER = ("by request", "skip is set by command line", "not needed for")
-"""Beginnings of the reasons of a skip that nothing but the user's words explains."""
+DONE_BEFORE = "done before --from "
+SKIPPED_BY_CHOICE = ("by request", "skip is set by", "not needed for")
+"""Beginnings of the reasons of a skip that neither the recipe nor the exposure explains."""
 
 
 def replay(
@@ -23,6 +25,7 @@ def replay(
     output_dir: str | Path | None,
     input_dir: str | Path | None = None,
     references: str | None = None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan the last run of a product again.
 
@@ -35,7 +38,9 @@ def replay(
     input_dir : path, optional
         Where the inputs are; by default where they were, or else beside the product.
     references : str, optional
-        Provider of references; by default the recorded ones are found again through the recorded context.
+        Source from which references are chosen anew; by default they are the recorded files and no others.
+    overrides : mapping, optional
+        Reference type -> file to use in place of the recorded one.
 
     Raises
     ------
@@ -53,8 +58,9 @@ def replay(
     _check_installed(settings["plugins"])
     inputs = _inputs(run, [input_dir] if input_dir else [None, Path(product).parent])
     planned = plan(
-        inputs, run["recipe"], params=_params(settings), selection=_selection(settings), references=references,
-        output_dir=output_dir, command=f"jwcal rerun {product}",
+        inputs, run["recipe"], params=_params(settings), selection=_selection(settings),
+        references=references or RecordedProvider(_references(settings)), overrides=overrides, output_dir=output_dir,
+        start=_start(settings), command=f"jwcal rerun {product}",
     )  # fmt: skip
     _check_versions(planned, settings)
     for node in planned.nodes:
@@ -84,24 +90,33 @@ def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for entry in provenance.flat_entries(settings["entries"]):
         if "params" in entry:
             values[entry["label"]] = dict(entry["params"])
-        elif entry.get("reason", "").startswith(SKIPPED_BY_THE_USER):
+        elif entry.get("reason", "").startswith(SKIPPED_BY_CHOICE):
             values[entry["label"]] = {"skip": True}
     return values
 
 
+def _start(settings: dict[str, Any]) -> str | None:
+    """Label of the step with which the run began, when the user gave one."""
+    reasons = (entry.get("reason", "") for entry in provenance.flat_entries(settings["entries"]))
+    return next((r.removeprefix(DONE_BEFORE) for r in reasons if r.startswith(DONE_BEFORE)), None)
+
+
+def _references(settings: dict[str, Any]) -> dict[str, Any]:
+    """All recorded references by type; a file that the user gave to one step alone makes room for that of the others."""
+    entries = provenance.flat_entries(settings["entries"])
+    pairs = [pair for entry in entries for pair in entry.get("references", {}).items()]
+    return dict(sorted(pairs, key=lambda pair: pair[1] != "N/A" and pair[1]["provider"] == "override", reverse=True))
+
+
 def _selection(settings: dict[str, Any]) -> Selection:
     """Rebuild the selection; one-file plugins come back from their recorded source."""
-    recorded = settings["selection"]
-    use = {
-        e["stage"]: e["implementation"] for e in settings["entries"] if e.get("implementation") and e["action"] == "run"
+    recorded, plugins = settings["selection"], settings["plugins"]
+    running = [entry for entry in settings["entries"] if entry.get("action") == RUN]
+    use = {entry["stage"]: entry["implementation"] for entry in running if entry["stage"] in recorded["use"]}
+    sources = {
+        name: plugins.get(Path(name).stem, {}).get("source") for name in recorded["named"] if name.endswith(".py")
     }
-    base = Selection(named=tuple(recorded["named"]), use={s: k for s, k in use.items() if s in recorded["use"]})
-    files = {}
-    for name in recorded["named"]:
-        plugin = settings["plugins"].get(Path(name).stem, {})
-        if name.endswith(".py") and plugin.get("source"):
-            files[name] = plugin["source"]
-    return replace(base, files=files)
+    return Selection(named=tuple(recorded["named"]), use=use, files={n: text for n, text in sources.items() if text})
 
 
 def _check_installed(plugins: dict[str, Any]) -> None:
@@ -122,15 +137,17 @@ def _install(plugin: dict[str, Any]) -> str:
 
 
 def _check_versions(planned: Plan, settings: dict[str, Any]) -> None:
-    recorded = settings["plugins"]
-    for node in planned.nodes:
-        for step in node.steps():
-            name = step.implementation.split(":")[0]
-            if name in recorded and step.version != recorded[name]["version"]:
-                raise UsageError(
-                    f"plugin {name} is {step.version} now, the product was made with {recorded[name]['version']}",
-                    cure=_install(recorded[name]),
-                )
+    """Refuse other versions of the plugins than the recorded ones; say so when one version is other code by now."""
+    steps = {step.implementation.split(":")[0]: step for node in planned.nodes for step in node.steps()}
+    for name, then in settings["plugins"].items():
+        step = steps.get(name)
+        if step and step.version != then["version"]:
+            text = f"plugin {name} is {step.version} now, the product was made with {then['version']}"
+            raise UsageError(text, cure=_install(then))
+        if step and then["sha256"] not in ("", step.source_hash):
+            planned.remarks.append(
+                f"plugin {name} is other code now than when the product was made: the result may differ"
+            )
 
 
 __all__ = ["replay"]

@@ -221,16 +221,22 @@ def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:
 
 
 def _latest_run(path: Path) -> dict[str, Any]:
-    """Return the record of the last run in a product; empty for what cannot be read, which is to be made again."""
+    """Return the record of the last run in a product, with the references among its inputs; empty if it cannot be read."""
     try:
         records = provenance.runs(models.read(path).provenance)
     except JwcalError:
         return {}
-    return records[-1][0] if records else {}
+    if not records:
+        return {}
+    run, settings = records[-1]
+    references = [
+        one for entry in provenance.flat_entries(settings["entries"]) for one in entry.get("references", {}).values()
+    ]
+    return run | {"inputs": {**run["inputs"], "references": [one for one in references if one != "N/A"]}}
 
 
 def _changed(run: Mapping[str, Any]) -> bool:
-    """Tell whether an input of a recorded run is gone or has changed since."""
+    """Tell whether an input or a reference of a recorded run is gone or has changed since."""
     entries = [one for inputs in run["inputs"].values() for one in inputs if one.get("sha256")]
     return any(not Path(one["path"]).is_file() or models.fingerprint(one["path"]) != one["sha256"] for one in entries)
 

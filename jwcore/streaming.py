@@ -3,7 +3,8 @@
 The arrays of the ramp lie in scratch files that are mapped into memory. Consecutive steps that declare the same kind of
 chunk (rows, or whole integrations) share one pass over the pieces; where the kind changes the next pass cuts the
 same scratch arrays the other way. Pieces carry metadata of the sub-array or integrations that they are, so that
-references are cut to them by the ordinary rules. Arrays do not depend on the size of the pieces.
+references are cut to them by the ordinary rules. What a step must know about the whole exposure is found out before its
+pass. Arrays do not depend on the size of the pieces.
 """
 
 from __future__ import annotations
@@ -41,19 +42,28 @@ def to_scratch(exposure: Any, scratch: Scratch) -> None:
             exposure.load_into(name, mapped)
 
 
-def passes(entries: Sequence[PlannedEntry]) -> Iterator[list[PlannedEntry]]:
-    """Group consecutive steps that can share one pass over the same kind of pieces."""
+def passes(
+    entries: Sequence[PlannedEntry], questions: Callable[[Any], Mapping[str, Callable]]
+) -> Iterator[list[PlannedEntry]]:
+    """Group consecutive steps that can share one pass over the same kind of pieces.
+
+    Questions of a step about the whole exposure are asked before a pass: it begins one, unless the step before it has
+    asked the same.
+    """
     group: list[PlannedEntry] = []
     kind = ""
+    known: Mapping[str, Callable] = {}
     for entry in entries:
         own = _kind(entry)
-        skipped = isinstance(entry, PlannedStep) and not entry.runs and kind
-        fits = own and kind and (own == kind or "pixels" in (own, kind))
+        skipped = isinstance(entry, PlannedStep) and not entry.runs and entry.on == (SCIENCE,) and kind
+        asked = questions(entry) if own else {}
+        fits = own and kind and (own == kind or "pixels" in (own, kind)) and asked.items() <= known.items()
         if group and not skipped and not fits:
             yield group
             group = []
         if not group or (not skipped and own != "pixels"):
             kind = own
+        known = asked if own else known
         group.append(entry)
         if own and entry.params.get("save_results"):  # type: ignore[union-attr]
             yield group  # what is saved is the whole exposure as it is after this step
@@ -99,6 +109,7 @@ class Pass:
     """Side products of all steps, by name; see `keep`."""
     own_rows: slice = field(default_factory=lambda: slice(None))
     """Rows of the present piece whose figures count: neither halo, nor rows that the piece before has counted."""
+    _survey: dict[str, Any] | None = None
     _span: tuple[int, int, int] = (0, 0, 0)
     _before: dict[str, Any] = field(default_factory=dict)
     _changes: dict[str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
@@ -139,6 +150,12 @@ class Pass:
     def keep(self, name: str, part: Any) -> None:
         """Take a side product that a step made from the present piece, and join it with those of other pieces."""
         self._join(self.sides, name, part)
+
+    def surveyed(self, answers: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Tell what the first step finds out about the whole exposure, before the first piece is changed."""
+        if self._survey is None:
+            self._survey = answers(self.exposure)
+        return self._survey
 
     @property
     def axis(self) -> int:

@@ -14,12 +14,12 @@ from jwcore.algorithms.line_statistics import line_medians
 from jwcore.algorithms.readout import ReadoutLayout
 from jwcore.algorithms.sorted_sample import SortedSample
 
-__all__ = ["LIMITS", "Choice", "Figures", "Limits", "choose", "choose_parameters", "measure"]
+__all__ = ["LIMITS", "Choice", "Figures", "Limits", "choose", "choose_parameters", "mean_image", "measure"]
 
 DRAFT_SIGMA, CLIP_SIGMA = 2.0, 3.0
 """Limits of background pixels in the draft, upwards, and of clipping elsewhere."""
 CENTRE = (3 / 8, 5 / 8)
-"""Range of the lines and columns that are averaged for profiles, in parts of the detector."""
+"""Range of the lines and columns that are averaged for profiles, in parts of the image."""
 INSIDE_CHANNEL = (1 / 3, 2 / 3)
 """Range of the columns of one channel that are averaged, in parts of its width."""
 
@@ -81,25 +81,31 @@ class Choice:
     by_channel: bool
 
 
+def mean_image(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average images, float32 (n, ny, nx), pixel by pixel over those that have a value; NaN where none has."""
+    number = np.sum(~np.isnan(images), axis=0)
+    return np.divide(np.nansum(images, axis=0), number, out=np.full(number.shape, np.nan, np.float32), where=number > 0)
+
+
 def choose_parameters(rate: NDArray[np.float32], *, layout: ReadoutLayout, limits: Limits, channels: int) -> Choice:
-    """Choose parameters for the full frame of an imager.
+    """Choose parameters for an image.
 
     Parameters
     ----------
     rate : ndarray of float32, shape (ny, nx)
-        Rates, DN/s.
+        Rates, DN/s, divided by the flat, the slopes of which are not those of the background.
     layout : ReadoutLayout
         Orientation of the read-out.
     limits : Limits
         Those of the instrument.
     channels : int
-        Number of amplifiers.
+        Number of amplifiers that read each line; one has no offset to another.
     """
     return choose(measure(rate, layout=layout, channels=channels, scatter_of=limits.scatter_of), limits)
 
 
 def measure(rate: NDArray[np.float32], *, layout: ReadoutLayout, channels: int, scatter_of: str) -> Figures:
-    """Measure the figures of a full frame, after the median of every line was subtracted.
+    """Measure the figures of an image, after the median of every line was subtracted.
 
     Parameters
     ----------
@@ -108,7 +114,7 @@ def measure(rate: NDArray[np.float32], *, layout: ReadoutLayout, channels: int, 
     layout : ReadoutLayout
         Orientation of the read-out.
     channels : int
-        Number of amplifiers.
+        Number of amplifiers that read each line.
     scatter_of : {"fast", "slow"}
         Profile whose scatter is measured: the one along the fast axis, or the one along the slow axis inside the first
         channel.
@@ -125,7 +131,7 @@ def measure(rate: NDArray[np.float32], *, layout: ReadoutLayout, channels: int, 
     slopes = sorted((abs(slope_fast), abs(slope_slow)))
     return Figures(
         masked=float(1 - background.mean()),
-        offset=float(np.abs(np.diff(levels)).max()),
+        offset=float(np.abs(np.diff(levels)).max(initial=0)),
         slope=slopes[1],
         slope_ratio=slopes[1] / slopes[0] if slopes[0] > 0 else np.inf,
         scatter=scatter,

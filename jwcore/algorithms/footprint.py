@@ -14,6 +14,7 @@ from jwcore.algorithms._numba import parallel_kernel, prange
 
 __all__ = [
     "box_outline",
+    "convex_outline",
     "footprint",
     "format_s_region",
     "parse_s_region",
@@ -118,8 +119,20 @@ def sky_area(polygon: np.ndarray) -> float:
     return abs(_solid_angle(_vectors(polygon))) if len(polygon) > 2 else 0.0
 
 
+def convex_outline(polygon: np.ndarray) -> np.ndarray:
+    """Return the smallest convex sky polygon around a sky polygon that is smaller than a hemisphere."""
+    from scipy.spatial import ConvexHull
+
+    vectors = _vectors(polygon)
+    centre = vectors.sum(axis=0)
+    east = np.cross(centre, np.eye(3)[np.argmin(np.abs(centre))])
+    axes = np.stack([east, np.cross(centre, east)], axis=1)
+    plane = vectors @ axes / (vectors @ centre)[:, None]  # gnomonic: great circles become straight lines
+    return np.asarray(polygon)[ConvexHull(plane).vertices]
+
+
 def sky_intersection(polygon: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the common part of two convex sky polygons.
+    """Return the common part of two sky polygons, the second of which is convex.
 
     Every side of `other` cuts `polygon` along its great circle (Sutherland & Hodgman 1974, CACM 17, 32).
 

@@ -15,7 +15,9 @@ EDGE = 4
 """Reference rows at the start and the end of the detector."""
 
 
-def noisy_lines(data: np.ndarray, *, layout: Irs2Layout, limit: float) -> np.ndarray:
+def noisy_lines(
+    data: np.ndarray, *, layout: Irs2Layout, limit: float, known: np.ndarray | tuple[()] = ()
+) -> np.ndarray:
     """Find reference pixels that differ from the others.
 
     Four references between two blocks are two pairs. Over the groups and columns of an integration, a pair has a mean
@@ -30,16 +32,20 @@ def noisy_lines(data: np.ndarray, *, layout: Irs2Layout, limit: float) -> np.nda
         Where references are stored.
     limit : float
         Standard deviations, for clipping and for the result.
+    known : ndarray of int
+        Stored lines that are known to be bad: others are not measured by them.
 
     Returns
     -------
     lines : ndarray of int64
-        Stored lines of pixels that are bad in some integration.
+        Stored lines of pixels that are bad in some integration, or known to be.
     """
     lines = np.sort(layout.reference_lines.ravel()).reshape(OUTPUTS, -1)
-    bad = np.zeros(lines.shape, bool)
+    bad = np.isin(lines, known)
+    left_out = bad.reshape(OUTPUTS, -1, 2).any(axis=2)
     for groups in data:
         values = _pair_statistics(groups, lines.reshape(-1, 2)).reshape(3, OUTPUTS, -1)
+        values[:, left_out] = np.nan
         for kind, section in np.ndindex(values.shape[:2]):
             clipped = SortedSample(values[kind, section].astype(np.float32)).clipped(limit)
             bad[section] |= np.repeat(values[kind, section] > clipped.mean + limit * clipped.std, 2)
@@ -68,7 +74,7 @@ def listed_lines(rows: Iterable[tuple[int, int, int]], *, layout: Irs2Layout) ->
     return np.sort(layout.lines(np.array(samples, np.int64)))
 
 
-def replace_lines(data: np.ndarray, bad: np.ndarray) -> None:
+def replace_lines(data: np.ndarray, bad: np.ndarray, *, replaced: np.ndarray | tuple[()] = ()) -> None:
     """Replace bad reference pixels of every group by good ones of the same parity nearby, in place.
 
     That is the mean of the corresponding pixels one block below and above, in the same section, or the one of them that is
@@ -80,10 +86,12 @@ def replace_lines(data: np.ndarray, bad: np.ndarray) -> None:
         Ramp in DN.
     bad : ndarray of int
         Stored lines of bad reference pixels.
+    replaced : ndarray of int
+        Those of other bad ones, which have been replaced already: they stay, and stand in for no other.
     """
     is_bad = np.zeros(LENGTH, bool)
-    is_bad[bad] = True
-    for line in np.flatnonzero(is_bad):
+    is_bad[np.union1d(bad, replaced).astype(int)] = True
+    for line in np.setdiff1d(bad, replaced):
         sources = _sources(int(line), is_bad)
         data[:, :, line] = np.float32(sum(data[:, :, source] for source in sources)) / np.float32(max(1, len(sources)))
 

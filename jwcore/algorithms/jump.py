@@ -14,18 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
-from jwcore.algorithms.dq import DO_NOT_USE, NO_GAIN_VALUE
+from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
 from jwcore.algorithms.groups import usable_differences, usable_groups
 from jwcore.algorithms.jump_detection import block_size, detect_clipped, detect_iterative, detect_single_pass
-from jwcore.algorithms.jump_growth import (
-    flag_after_jumps,
-    flag_neighbours,
-    mark_spreading_jumps,
-    reset_flooded_groups,
-)
+from jwcore.algorithms.jump_growth import flag_after_jumps, flag_neighbours, mark_spreading_jumps
 from jwcore.algorithms.medians import median_network, sorting_network
 
-__all__ = ["JumpCount", "JumpThresholds", "detect_jumps", "flag_bad_gain"]
+__all__ = ["JumpCount", "JumpThresholds", "detect_jumps", "flag_bad_gain", "flooded_groups"]
+
+_BAND = 32
+"""Most rows that are copied at a time to find flooded groups."""
 
 
 class JumpThresholds(NamedTuple):
@@ -82,9 +80,13 @@ def detect_jumps(
     only_use_ints: bool = True,
     neighbour_limits: tuple[float, float] | None = (10.0, 1000.0),
     after_jumps: Sequence[tuple[float, int]] = (),
+    usable: np.ndarray | None = None,
+    flooded: np.ndarray | None = None,
 ) -> JumpCount:
     """
     Flag the groups that follow a jump with JUMP_DET, in place.
+
+    Which groups are usable, and which are flooded, is asked of an exposure as a whole: give the answers with its pieces.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ def detect_jumps(
         Range (sigma) of jumps whose four neighbours are flagged too; None for no neighbours.
     after_jumps : sequence of (float, int), optional
         Height (DN) above the median, and number of groups to flag after jumps at least so high.
+    usable, flooded : ndarray of bool, shape (nints, ngroups), optional
+        From `usable_groups` and `flooded_groups` of the whole exposure; by default of these arrays.
 
     Returns
     -------
@@ -121,18 +125,24 @@ def detect_jumps(
         Number of jumps, and what was used.
     """
     thresholds = thresholds or JumpThresholds()
-    usable = usable_groups(groupdq)
+    usable = usable_groups(groupdq) if usable is None else usable
     pairs = usable_differences(usable)
     unusable_count = int(np.count_nonzero(~usable))
     fewest = int(usable.sum(axis=1).min())
-    clip = (len(usable) if only_use_ints else int(usable.sum())) >= minimum_sigclip_groups
+    clip = _clips(usable, minimum_sigclip_groups, only_use_ints)
     if len(pairs) == 0 or not (clip or fewest >= minimum_groups):
         return JumpCount(np.zeros(data.shape[2], np.int64), unusable_count, "none")
 
     ramps = _Ramps(data, groupdq, gain, (readnoise * gain) ** 2 / np.float32(nframes), pairs)
     if clip:
         method = "sigma clip"
-        _detect_clipped(ramps, thresholds, over_integrations=only_use_ints)
+        if flooded is None:
+            flooded = flooded_groups(
+                data=data, groupdq=groupdq, gain=gain, threshold=thresholds.four_or_more, usable=usable,
+                minimum_sigclip_groups=minimum_sigclip_groups, only_use_ints=only_use_ints,
+            )  # fmt: skip
+        _detect_clipped(data, groupdq, gain, pairs, thresholds.four_or_more, over_integrations=only_use_ints)
+        _reset(groupdq, flooded)
     elif fewest - 1 >= min_diffs_single_pass:
         method = "single pass"
         network, threshold = median_network(len(pairs)), np.float32(thresholds.four_or_more)
@@ -146,6 +156,60 @@ def detect_jumps(
     return JumpCount(jumps, unusable_count, method)
 
 
+def flooded_groups(
+    *,
+    data: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    threshold: float = 4.0,
+    minimum_sigclip_groups: int = 100,
+    only_use_ints: bool = True,
+    usable: np.ndarray | None = None,
+) -> np.ndarray:
+    """
+    Tell in which usable groups a sigma clip leaves no pixel without JUMP_DET or DO_NOT_USE.
+
+    That is no particle: the light of the whole image has changed, and `detect_jumps` does not count it as jumps.
+
+    Parameters
+    ----------
+    data, groupdq, gain, minimum_sigclip_groups, only_use_ints, usable
+        As for `detect_jumps`; nothing is changed.
+    threshold : float, optional
+        Threshold of the clip, sigma.
+
+    Returns
+    -------
+    ndarray of bool, shape (nints, ngroups)
+        False everywhere if jumps are not found by a sigma clip. Rows are looked at until every group has an undisturbed
+        pixel, so this costs next to nothing unless there is a flood.
+    """
+    usable = usable_groups(groupdq) if usable is None else usable
+    pairs = usable_differences(usable)
+    flooded = usable & (len(pairs) > 0 and _clips(usable, minimum_sigclip_groups, only_use_ints))
+    done = 0
+    while flooded.any() and done < data.shape[2]:
+        rows = slice(done, done + min(done + 1, _BAND))
+        flags = groupdq[:, :, rows].copy()
+        band = np.ascontiguousarray(data[:, :, rows])
+        _detect_clipped(band, flags, gain[rows], pairs, threshold, over_integrations=only_use_ints)
+        flooded &= np.all(flags & np.uint8(JUMP_DET | DO_NOT_USE), axis=(2, 3))
+        done = rows.stop
+    return flooded
+
+
+def _clips(usable: np.ndarray, minimum_sigclip_groups: int, only_use_ints: bool) -> bool:
+    """Tell whether there are enough integrations, or groups, for a sigma clip."""
+    return (len(usable) if only_use_ints else int(usable.sum())) >= minimum_sigclip_groups
+
+
+def _reset(groupdq: np.ndarray, flooded: np.ndarray) -> None:
+    """Clear the jumps of flooded groups in the pixels that carry no other flag."""
+    for index in np.argwhere(flooded):
+        flags = groupdq[tuple(index)]
+        flags[flags == JUMP_DET] = 0
+
+
 class _Ramps(NamedTuple):
     """What the kernels need, in the order of their arguments; see `jwcore.algorithms.jump_detection`."""
 
@@ -156,23 +220,20 @@ class _Ramps(NamedTuple):
     pairs: np.ndarray
 
 
-def _detect_clipped(ramps: _Ramps, thresholds: JumpThresholds, *, over_integrations: bool) -> None:
+def _detect_clipped(
+    data: np.ndarray,
+    groupdq: np.ndarray,
+    gain: np.ndarray,
+    pairs: np.ndarray,
+    threshold: float,
+    *,
+    over_integrations: bool,
+) -> None:
     """Flag jumps by a sigma clip of each difference over the integrations, or of all differences together."""
-    pairs = ramps.pairs
     subsets = [pairs[pairs[:, 1] == group] for group in np.unique(pairs[:, 1])] if over_integrations else [pairs]
     for subset in subsets:
         network = sorting_network(len(subset))
-        arguments = (
-            ramps.data,
-            ramps.groupdq,
-            ramps.gain,
-            subset,
-            network,
-            thresholds.four_or_more,
-            block_size(subset),
-        )
-        over_rows(detect_clipped, ramps.data.shape[2], *arguments)
-    reset_flooded_groups(ramps.groupdq)
+        over_rows(detect_clipped, data.shape[2], data, groupdq, gain, subset, network, threshold, block_size(subset))
 
 
 def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequence[tuple[float, int]]) -> np.ndarray:

@@ -8,14 +8,13 @@ neighbours.
 import numpy as np
 
 from jwcore.algorithms._numba import inner_kernel, kernel
-from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
+from jwcore.algorithms.dq import JUMP_DET
 from jwcore.algorithms.jump_detection import UNUSABLE, block_medians, load_differences
 from jwcore.algorithms.medians import select_median
 
-__all__ = ["flag_after_jumps", "flag_neighbours", "mark_spreading_jumps", "reset_flooded_groups"]
+__all__ = ["flag_after_jumps", "flag_neighbours", "mark_spreading_jumps"]
 
 _JUMP = np.uint8(JUMP_DET)
-_FLOODED = np.uint8(JUMP_DET | DO_NOT_USE)
 _SPARSE = 64  # one pixel takes about as long as so many in a block
 
 
@@ -193,31 +192,3 @@ def flag_after_jumps(first, last, ramp, groupdq, gain, pairs, heights, lengths):
                     for group in range(jump + 1, end):
                         if groupdq[integration, group, row, column] & UNUSABLE == 0:
                             groupdq[integration, group, row, column] |= _JUMP
-
-
-@kernel
-def reset_flooded_groups(groupdq):
-    """
-    Clear the jumps of groups in which no pixel is left without JUMP_DET or DO_NOT_USE, in place.
-
-    Only pixels that carry no other flag are cleared.
-
-    Parameters
-    ----------
-    groupdq : ndarray of uint8, shape (nints, ngroups, ny, nx)
-        Group flags.
-    """
-    nints, ngroups, ny, nx = groupdq.shape
-    for plane in range(nints * ngroups):
-        flags = groupdq[plane // ngroups, plane % ngroups]
-        flooded = True
-        for row in range(ny):
-            for column in range(nx):
-                flooded = flooded and flags[row, column] & _FLOODED != 0
-            if not flooded:
-                break
-        if flooded:
-            for row in range(ny):
-                for column in range(nx):
-                    if flags[row, column] == _JUMP:
-                        flags[row, column] = 0

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.likelihood_ramp import Covariance
 from jwcore.algorithms.likelihood_rows import fit_rows_by_likelihood
 from jwcore.algorithms.medians import median_network
@@ -53,6 +54,7 @@ def fit_ramps_by_likelihood(
     firstgroup: int | None = None,
     lastgroup: int | None = None,
     trim_unusable: bool = False,
+    usable: np.ndarray | None = None,
 ) -> LikelihoodFit:
     """
     Fit the ramps of an exposure.
@@ -76,7 +78,7 @@ def fit_ramps_by_likelihood(
     zeroframe : ndarray of float32, shape (nints, ny, nx), optional
         First read of each integration, DN; 0 = invalid. Of a first group that averages several reads it makes two
         resultants: the first read, and the average of the others.
-    firstgroup, lastgroup, trim_unusable
+    firstgroup, lastgroup, trim_unusable, usable
         As in `jwcore.algorithms.ramp_fit.fit_ramps`.
 
     Returns
@@ -86,7 +88,8 @@ def fit_ramps_by_likelihood(
         share all arrays but ``err``.
     """
     ny, nx = data.shape[2:]
-    rules, _ = rules_of_groups(groupdq, firstgroup=firstgroup, lastgroup=lastgroup, trim_unusable=trim_unusable)
+    usable = usable_groups(groupdq) if usable is None else usable
+    rules, _ = rules_of_groups(usable, firstgroup=firstgroup, lastgroup=lastgroup, trim_unusable=trim_unusable)
     resultants = [np.asarray(times, float) for times in read_times[slice(*rules.window)]]
     split = 0
     if zeroframe is not None and rules.window[0] == 0 and len(resultants[0]) > 1:

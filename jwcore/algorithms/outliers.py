@@ -152,18 +152,18 @@ def weight_threshold(weight: np.ndarray, *, fraction: float, sigma: float = 3.0,
 
 @parallel_kernel
 def drop_low_weight(image, weight, threshold):
-    """Set the pixels of an image whose weight is below the threshold to NaN, in place.
+    """Set the pixels of an image whose weight is below the threshold, or not positive, to NaN, in place.
 
     Parameters
     ----------
     image, weight : ndarray of float32 [ny, nx]
         Image and its weights.
     threshold : float
-        Smallest weight that is kept.
+        Smallest weight that is kept; NaN keeps nothing.
     """
     for y in prange(image.shape[0]):
         for x in range(image.shape[1]):
-            if weight[y, x] < threshold:
+            if not (weight[y, x] > 0.0 and weight[y, x] >= threshold):
                 image[y, x] = np.nan
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
 from jwcore.algorithms.ramp_fit_arrays import GroupRules, Ramps, Rates, Tables, Times
 from jwcore.algorithms.ramp_fit_rows import fit_rows
@@ -47,6 +48,7 @@ def fit_ramps(
     firstgroup: int | None = None,
     lastgroup: int | None = None,
     trim_unusable: bool = False,
+    usable: np.ndarray | None = None,
     keep_segments: bool = False,
     dropped_frames: int = 0,
 ) -> RampFit:
@@ -80,6 +82,8 @@ def fit_ramps(
     trim_unusable : bool, optional
         Leave out leading groups, and one trailing group, that are DO_NOT_USE everywhere (mid-infrared detectors), so
         that their flags do not count.
+    usable : ndarray of bool, shape (nints, ngroups), optional
+        From `usable_groups` of the whole exposure, if these arrays are a piece of it.
     keep_segments : bool, optional
         Tabulate the fits of the single segments too; this takes memory like the ramps.
     dropped_frames : int, optional
@@ -91,7 +95,8 @@ def fit_ramps(
         Rates in DN/s; NaN and DO_NOT_USE where a ramp cannot be fitted. With a single integration, both parts share
         the arrays of slope, flags and partial variances.
     """
-    rules, usable = rules_of_groups(groupdq, firstgroup=firstgroup, lastgroup=lastgroup, trim_unusable=trim_unusable)
+    usable = usable_groups(groupdq) if usable is None else usable
+    rules, usable = rules_of_groups(usable, firstgroup=firstgroup, lastgroup=lastgroup, trim_unusable=trim_unusable)
     tables = _tables(rules, usable)
     first_group = 0.5 * (nframes + 1) * frame_time + rules.window[0] * group_time
     times = Times(float(group_time), float(frame_time), float(first_group), suppress_one_group)

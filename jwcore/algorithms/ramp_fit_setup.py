@@ -3,22 +3,21 @@
 import numpy as np
 
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET
-from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.ramp_fit_arrays import GroupRules, Rates
 
 __all__ = ["allocate_rates", "dark_in_counts", "rules_of_groups"]
 
 
 def rules_of_groups(
-    groupdq: np.ndarray, *, firstgroup: int | None, lastgroup: int | None, trim_unusable: bool
+    usable: np.ndarray, *, firstgroup: int | None, lastgroup: int | None, trim_unusable: bool
 ) -> tuple[GroupRules, np.ndarray]:
     """
     Decide which groups are looked at, and which of their flags count.
 
     Parameters
     ----------
-    groupdq : ndarray of uint8, shape (nints, ngroups, ny, nx)
-        Group flags.
+    usable : ndarray of bool, shape (nints, ngroups)
+        Which groups have usable pixels, from `usable_groups`.
     firstgroup, lastgroup : int or None
         First and last group (0-based) to use. Ignored unless firstgroup < lastgroup.
     trim_unusable : bool
@@ -32,9 +31,9 @@ def rules_of_groups(
     usable : ndarray of bool, shape (nints, end - first)
         Which groups of the window have usable pixels.
     """
-    ngroups = groupdq.shape[1]
+    ngroups = usable.shape[1]
     inside = _inside(ngroups, firstgroup, lastgroup)
-    usable = usable_groups(groupdq) & inside
+    usable = usable & inside
     first, end = _window(usable) if trim_unusable else (0, ngroups)
     if end - first < 2 <= ngroups:
         first, end, inside, usable = 0, ngroups, np.zeros_like(inside), np.zeros_like(usable)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwcore.algorithms.footprint import pixels_inside, sky_intersection
+from jwcore.algorithms.footprint import convex_outline, pixels_inside, sky_intersection
 from jwcore.algorithms.sky_statistics import SkyStatistic
 
 __all__ = ["Overlap", "global_levels", "local_levels", "match_levels", "measure_overlaps"]
@@ -63,15 +63,18 @@ def measure_overlaps(
     dict of int to Overlap
         Only the exposures with usable pixels in common.
     """
-    common = {key: sky_intersection(other, footprint) for key, other in others.items()}
+    outline = convex_outline(footprint)  # distortion bends the sides of a footprint with many vertices inwards
+    common = {key: sky_intersection(other, outline) for key, other in others.items()}
     common = {key: polygon for key, polygon in common.items() if len(polygon)}
     if not common:
         return {}
-    corners = np.stack(to_pixels(*np.concatenate(list(common.values())).T), axis=1)
+    polygons = [footprint, *common.values()]
+    corners = np.stack(to_pixels(*np.concatenate(polygons).T), axis=1)
+    own, *places = np.split(corners, np.cumsum([len(polygon) for polygon in polygons])[:-1])
+    inside = pixels_inside(own, shape=shape)
     found = {}
-    for key, polygon in common.items():
-        place, corners = corners[: len(polygon)], corners[len(polygon) :]
-        level, pixels = statistic(usable(area=pixels_inside(place, shape=shape)))
+    for key, place in zip(common, places, strict=True):
+        level, pixels = statistic(usable(area=inside & pixels_inside(place, shape=shape)))
         if pixels and np.isfinite(level):
             found[key] = Overlap(level, pixels)
     return found

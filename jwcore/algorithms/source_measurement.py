@@ -37,15 +37,15 @@ class Apertures:
         Encircled energy of each aperture for a point source; names the columns.
     radii : tuple of float
         Radii.
-    correction : float
-        Factor from the flux in the largest aperture to the total flux of a point source.
+    corrections : tuple of float
+        Factors from the flux in each aperture to the total flux of a point source; that of the largest is applied.
     inner, outer : float
         Radii of the annulus.
     """
 
     percent: tuple[int, int, int]
     radii: tuple[float, float, float]
-    correction: float
+    corrections: tuple[float, float, float]
     inner: float
     outer: float
 
@@ -101,7 +101,7 @@ def _aperture_columns(
     )
     columns: Columns = {"aper_bkg_flux": background.level, "aper_bkg_flux_err": background.error}
     fluxes = {f"aper{percent}": (flux[i], flux_error[i]) for i, percent in enumerate(apertures.percent)}
-    fluxes["aper_total"] = (apertures.correction * flux[-1], apertures.correction * flux_error[-1])
+    fluxes["aper_total"] = (apertures.corrections[-1] * flux[-1], apertures.corrections[-1] * flux_error[-1])
     for name, (value, uncertainty) in fluxes.items():
         columns[f"{name}_flux"], columns[f"{name}_flux_err"] = value, uncertainty
     for system, offset in (("abmag", 0.0), ("vegamag", vega_offset)):

@@ -16,33 +16,14 @@ from jwcore.cli.options import parse_pairs, plan_options, plan_request
 @plan_options
 def command(step: str, inputs: tuple[str, ...], **options: Any) -> None:
     """Show the parameters of STEP; with INPUTS the values that apply to them and the origin of each."""
-    for heading, rows in _for_inputs(step, inputs, options) if inputs else _defaults(step, options):
-        click.secho(heading, bold=True)
-        for row in rows:
-            unit = f" {row['unit']}" if row["unit"] else ""
-            limits = f" ({row['limits']})" if row["limits"] else ""
-            click.echo(f"{row['name']:<34} {row['value']!s:<12}{unit}  [{row['origin']}]")
-            click.echo(f"    {row['type']}{limits}: {row['doc']}")
-
-
-def _defaults(step: str, options: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Parameters of every implementation that may be chosen: those of named plugins, or else those that act unnamed."""
-    from jwcore.declare import where_text
-    from jwcore.params import describe, unknown_name
     from jwcore.plugins import Plugins, Selection
+    from jwcore.report.listings import defaults, parameter_lines
 
-    loaded = Plugins(Selection.parse(options["plugins"], use=parse_pairs(options["use"], "--use", "STAGE=PLUGIN")))
-    recipes = {recipe.name: recipe for recipe in loaded.recipes()}
-    if step in recipes:
-        models = {f"recipe {step}": recipes[step].params}
-    elif step in loaded.stages:
-        models = {f"{one.key}, {where_text(one.info.where)}": one.info.params for one in loaded.eligible(step)}
-    else:
-        raise unknown_name(step, step, {*recipes, *loaded.stages})
-    for heading, model in models.items():
-        yield heading, [row | {"value": row["default"], "origin": "default"} for row in describe(model)]
-    if not models:
-        click.echo(f"no plugin implements {step} yet")
+    selection = Selection.parse(options["plugins"], use=parse_pairs(options["use"], "--use", "STAGE=PLUGIN"))
+    for heading, rows in _for_inputs(step, inputs, options) if inputs else defaults(Plugins(selection), step):
+        click.secho(heading, bold=True)
+        for line in parameter_lines(rows):
+            click.echo(line)
 
 
 def _for_inputs(

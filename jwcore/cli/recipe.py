@@ -8,30 +8,12 @@ import click
 @click.command("recipe")
 @click.argument("name", required=False)
 @click.option("--for", "exp_type", metavar="EXP_TYPE", help="Show the recipe of this exposure type.")
-def command(name: str | None, *, exp_type: str | None) -> None:
+@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN", help="Name a plugin (or .py file).")
+def command(name: str | None, *, exp_type: str | None, plugins: tuple[str, ...]) -> None:
     """List the recipes, or show the steps of one with their conditions."""
-    from jwcore.declare import where_text
-    from jwcore.models import Meta
-    from jwcore.params import unknown_name
-    from jwcore.plugins import Plugins
+    from jwcore.plugins import Plugins, Selection
+    from jwcore.report.listings import all_recipes, one_recipe
 
-    loaded = Plugins()
-    if name is None:
-        for recipe in loaded.recipes():
-            click.echo(f"{recipe.name:<12} {where_text(recipe.where)}")
-        return
-    meta = None
-    if exp_type is not None:
-        traits = loaded.exposure_type(exp_type.upper())
-        if traits is None:
-            raise unknown_name(
-                exp_type, exp_type.upper(), [traits.name for traits in loaded.exposure_types()], where="--for"
-            )
-        meta = Meta()
-        meta.set_keyword("EXP_TYPE", traits.name)
-        meta.set_keyword("INSTRUME", traits.instrument)
-    for step in loaded.recipe(name, meta).steps():
-        conditions = [f"{k} = {v}" for k, v in step.when.items()] + [f"{k} is not {v}" for k, v in step.unless.items()]
-        on = "" if step.on == ("science",) else f" on {', '.join(step.on)}"
-        when = f"  when {', '.join(conditions)}" if conditions else ""
-        click.echo(f"{step.label:<22}{on}{when}".rstrip())
+    loaded = Plugins(Selection.parse(plugins))
+    for line in one_recipe(loaded, name, exp_type) if name else all_recipes(loaded):
+        click.echo(line)

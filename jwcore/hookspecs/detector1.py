@@ -127,7 +127,7 @@ def ramp_fit(exposure: Ramp, references: References, params: Params, context: Co
     """Fit a slope to the good segments of every ramp.
 
     Returns ``rate`` (Image, all integrations combined) and ``rateints`` (Cube, one plane per integration) in DN/s, with
-    variances and errors. Either may be missing when no ramp can be fitted.
+    variances and errors. Ramps that cannot be fitted are NaN and DO_NOT_USE, even if they are all the ramps of an exposure.
     """
 
 

@@ -45,7 +45,7 @@ def resample(exposures: ExposureSet, params: Params, context: Context) -> Image:
     """
 
 
-@stage(status="source_catalog", suffix="cat", gives=("cat", "segm"), repeatable=True)
+@stage(status="source_catalog", suffix="cat", gives=("cat", "segm"), repeatable=True, dispensable=True)
 def source_catalog(exposure: Image, references: References, params: Params, context: Context) -> dict[str, object]:
     """Detect sources on a mosaic and measure them.
 

@@ -28,10 +28,10 @@ from jwcore.models.exposure import Exposure, Extra
 from jwcore.models.facts import is_moving_target, is_tso
 from jwcore.models.meta import InvalidMetadata, Meta
 from jwcore.models.naming import of_integrations, product_name, strip_suffix, suffix_of
-from jwcore.models.needs import check_exposure, read_exposure_meta, require
+from jwcore.models.needs import check_exposure, read_exposure_meta, require, require_alike
 from jwcore.models.reader import fingerprint, read_exposure, read_meta
 from jwcore.models.sets import ExposureSet
-from jwcore.models.stripes import StripeBlock, StripeReadout, is_striped, of_one_stripe
+from jwcore.models.stripes import StripeBlock, StripeReadout, has_detector_rows, is_striped, of_one_stripe
 from jwcore.models.tree import Tree
 from jwcore.models.writer import write_exposure
 
@@ -60,6 +60,7 @@ __all__ = [
     "blend",
     "check_exposure",
     "fingerprint",
+    "has_detector_rows",
     "header_table",
     "is_moving_target",
     "is_striped",
@@ -71,6 +72,7 @@ __all__ = [
     "read_exposure_meta",
     "read_meta",
     "require",
+    "require_alike",
     "strip_suffix",
     "suffix_of",
     "write",

@@ -28,9 +28,19 @@ class Catalog:
         File to read the table from when it is first needed.
     extension : {"ecsv", "fits"}, optional
         Extension of the file that is written: by default that of `path`, else ``ecsv``.
+    base : str, optional
+        Base name of the file that is written, where it is not that of the run's product.
     """
 
-    def __init__(self, table: "Table | None" = None, *, path: str | Path | None = None, extension: str | None = None):
+    def __init__(
+        self,
+        table: "Table | None" = None,
+        *,
+        path: str | Path | None = None,
+        extension: str | None = None,
+        base: str | None = None,
+    ):
+        self.base = base
         self._table = table
         self.path = None if path is None else Path(path)
         is_fits = self.path is not None and self.path.suffix.lower() == ".fits"

@@ -111,7 +111,8 @@ class Meta:
     def _rows(name: str) -> list[Keyword]:
         rows = named(name)
         if not rows:
-            raise KeyError(f"no keyword {name}{_nearest(name.upper(), [row.name for row in KEYWORDS])}")
+            own = "; what is no official keyword has a path: meta.set('acme.peak', 4.5)"
+            raise KeyError(f"no keyword {name}{_nearest(name.upper(), [row.name for row in KEYWORDS]) or own}")
         return rows
 
     # ---- whole trees

@@ -5,6 +5,7 @@ before the first step and not by the step that stumbles over it.
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,34 @@ def require(meta: Meta, keywords: Iterable[str], *, where: str = "", cure: str =
         place = ", ext='SCI'" if named(missing[0])[-1].hdu == "SCI" else ""
         add = f"add it with astropy.io.fits.setval(FILE, '{missing[0]}', value=...{place})"
         raise BadInput(f"no {', '.join(missing)} in the header of {file}", cure=f"{add}, {cure}" if cure else add)
+
+
+def require_alike(metas: Iterable[Meta], *, where: str) -> None:
+    """Refuse exposures that cannot be combined, because their instruments or units (BUNIT) differ.
+
+    No sky level, median or mosaic of rates and surface brightnesses means anything.
+
+    Parameters
+    ----------
+    metas : iterable of Meta
+        Those that do not tell are taken to be like the others.
+    where : str
+        Name of the set for the message.
+
+    Raises
+    ------
+    BadInput
+        Naming the exposure that differs from most.
+    """
+    known = list(metas)
+    for what in ("instrument.name", "bunit_data"):
+        values = [(str(value).strip(), meta) for meta in known if (value := meta.get(what))]
+        usual = Counter(value for value, _ in values).most_common(1)
+        for value, meta in values:
+            if value != usual[0][0]:
+                name = meta.get("filename") or "an exposure in memory"
+                cure = "leave it out, or calibrate all of them alike"
+                raise BadInput(f"{where} combines {name} ({value}) with others ({usual[0][0]})", cure=cure)
 
 
 def _wrong_values(exposure: Exposure) -> Iterator[str]:

@@ -12,6 +12,7 @@ from jwcore.models.exposure import Exposure
 from jwcore.models.facts import group_id
 from jwcore.models.meta import Meta
 from jwcore.models.naming import strip_suffix
+from jwcore.models.needs import require_alike
 from jwcore.models.reader import read_exposure, read_meta
 from jwcore.models.writer import write_exposure
 
@@ -104,6 +105,10 @@ class ExposureSet:
         return [item.path if isinstance(item, Exposure) else item for item in self._items]
 
     # ---- facts
+    def require_alike(self) -> None:
+        """Refuse members of different instruments or units, see `jwcore.models.require_alike`."""
+        require_alike(self.metas(), where=self.name)
+
     def metas(self) -> list[Meta]:
         """Return the metadata of all members without loading arrays."""
         found = []

@@ -15,7 +15,7 @@ from jwcore.errors import BadInput
 from jwcore.models.facts import NORMAL
 from jwcore.models.meta import Meta
 
-__all__ = ["StripeBlock", "StripeReadout", "is_striped", "of_one_stripe"]
+__all__ = ["StripeBlock", "StripeReadout", "has_detector_rows", "is_striped", "of_one_stripe"]
 
 _SLOW = {1: ("xstart", "xsize"), 2: ("ystart", "ysize")}
 _ROOT = "DHS"
@@ -25,6 +25,11 @@ _ROOT = "DHS"
 def is_striped(meta: Meta) -> bool:
     """Tell whether an exposure is read in stripes."""
     return meta.get("subarray.multistripe_reads1") is not None or stripes_of(meta) > 0
+
+
+def has_detector_rows(meta: Meta) -> bool:
+    """Tell whether the rows of an exposure are rows of the detector: no stripes, and no reference pixels in between."""
+    return not is_striped(meta) and "IRS2" not in (meta.exposure.readpatt or "")
 
 
 def stripes_of(meta: Meta) -> int:

@@ -8,6 +8,7 @@ from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
 from jwcore.references.parameters import parameters_of
 from jwcore.references.pars import parameter_layers
 from jwcore.references.providers import Chain, OverrideProvider, Provider, chain_from_options
+from jwcore.references.recorded import RecordedProvider
 from jwcore.references.reference import Reference
 from jwcore.references.subarray import Window
 from jwcore.references.synthetic import SyntheticProvider
@@ -23,6 +24,7 @@ __all__ = [
     "Outcome",
     "OverrideProvider",
     "Provider",
+    "RecordedProvider",
     "Reference",
     "References",
     "SyntheticProvider",

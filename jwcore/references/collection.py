@@ -3,21 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jwcore.errors import MissingReference
+from jwcore.errors import JwcalError, MissingReference, PluginError
 from jwcore.references.fitness import check_owner
 from jwcore.references.headers import identify
 from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
 from jwcore.references.reference import Reference
 from jwcore.references.subarray import science_window
 
-__all__ = ["References"]
+__all__ = ["References", "undeclared"]
 
 
 class References(Mapping[str, Reference]):
     """Mapping of reference type to `Reference`, cut to the exposure.
 
-    ``references["flat"]`` raises `jwcore.errors.MissingReference` where there is none, ``references.get("superbias")``
-    gives None.
+    ``references["flat"]`` raises `jwcore.errors.MissingReference` where there is none, `jwcore.errors.PluginError` when
+    the step did not declare the type; ``references.get("superbias")`` gives None.
 
     Parameters
     ----------
@@ -42,7 +42,9 @@ class References(Mapping[str, Reference]):
         if type not in self._open:
             self._check(outcome)
             window = science_window(self._meta, self._shape)
-            self._open[type] = Reference.from_file(type, outcome.path, provider=outcome.provider, window=window)
+            self._open[type] = Reference.from_file(
+                type, outcome.path, provider=outcome.provider, window=window, image=outcome.image
+            )
         return self._open[type]
 
     def get(self, type: str, default: Any = None) -> Any:  # noqa: A002
@@ -87,11 +89,14 @@ class References(Mapping[str, Reference]):
         check_owner(found, identify(found.path), name=instrument, detector=detector)
 
 
-def _absent(type_: str, outcome: NotApplicable | Missing | None) -> MissingReference:
+def undeclared(type_: str) -> PluginError:
+    """Build the error of a step that asks for a reference without having declared it."""
+    text = f"the step asks for a {type_} reference that it did not declare"
+    return PluginError(text, cure=f'add references=("{type_}",) to @step')
+
+
+def _absent(type_: str, outcome: NotApplicable | Missing | None) -> JwcalError:
     if outcome is None:
-        return MissingReference(
-            f"the step asks for a {type_} reference that it did not declare",
-            cure=f'add references=("{type_}",) to @step',
-        )
+        return undeclared(type_)
     cure = outcome.cure if isinstance(outcome, Missing) else f"--override {type_}=FILE"
     return MissingReference(f"no {type_} reference: {outcome.reason}", where=outcome.provider or None, cure=cure)

@@ -133,7 +133,7 @@ def rules_of(name: str, type_: str, facts: Mapping[str, Any]) -> list[Rule]:
         patterns[subarray] = "N/A"
     useafter = normalised_date(str(facts.get("USEAFTER", "")))
     rules = [Rule(name, patterns, useafter)]
-    if patterns.get(subarray) == "FULL" and type_ in DETECTOR_PLANES:
+    if patterns.get(subarray) == "FULL" and (type_ in DETECTOR_PLANES or "SUBSIZE1" in facts):
         rules.append(Rule(name, {**patterns, subarray: "N/A"}, useafter))
     return rules
 

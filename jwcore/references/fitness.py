@@ -1,15 +1,16 @@
 """Whether a reference file belongs to an exposure: type, instrument, detector and pixels, from headers alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jwcore.errors import BadInput
 from jwcore.references.headers import identify
 from jwcore.references.outcomes import Found
 from jwcore.references.storage import FitsStorage
-from jwcore.references.subarray import DETECTOR_PLANES, Window, cut_out, reference_window
+from jwcore.references.subarray import Window, cut_out, reference_window, shows_detector
 
-__all__ = ["check_fit", "check_owner"]
+__all__ = ["as_image", "check_fit", "check_owner"]
 
 _ANY = {"", "N/A", "ANY", "MULTIPLE", "GENERIC"}
 _OWNERS = {"name": ("INSTRUME", "INSTRUME"), "detector": ("DETECTOR", "P_DETECT")}
@@ -38,9 +39,31 @@ def check_fit(found: Found, parameters: Mapping[str, str]) -> None:
         cure = f"name a {found.type} reference"
         raise BadInput(f"this is a {stated} reference, not {found.type}", where=str(found.path), cure=cure)
     check_owner(found, facts, **{name: parameters.get(f"META.INSTRUMENT.{name.upper()}") for name in _OWNERS})
-    window = [parameters.get(f"META.SUBARRAY.{name}") for name in _WINDOW]
-    if found.path.suffix == ".fits" and found.type in DETECTOR_PLANES and None not in window:
-        _check_pixels(found, facts, Window(*(int(float(str(value))) for value in window)))
+    _check_pixels(found, facts, parameters)
+
+
+def as_image(found: Found, parameters: Mapping[str, str]) -> Found:
+    """Take the arrays of a file for images of the detector, as a step declares them.
+
+    Parameters
+    ----------
+    found : Found
+        The file.
+    parameters : mapping of str
+        Conditioned parameters of the exposure; what they do not tell is not checked.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    BadInput
+        For a damaged file, or one that does not hold the exposure's pixels.
+    """
+    image = replace(found, image=True)
+    _check_pixels(image, identify(found.path), parameters)
+    return image
 
 
 def check_owner(found: Found, facts: Mapping[str, Any], *, name: str | None, detector: str | None) -> None:
@@ -64,8 +87,12 @@ def check_owner(found: Found, facts: Mapping[str, Any], *, name: str | None, det
         raise BadInput(message, where=str(found.path), cure=f"name a {found.type} reference for {own}")
 
 
-def _check_pixels(found: Found, facts: Mapping[str, Any], target: Window) -> None:
+def _check_pixels(found: Found, facts: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
     """Refuse a reference one of whose images does not hold the exposure's pixels."""
+    stated = [parameters.get(f"META.SUBARRAY.{name}") for name in _WINDOW]
+    if found.path.suffix != ".fits" or None in stated:
+        return
+    target = Window(*(int(float(str(value))) for value in stated))
     for shape in FitsStorage(found.path).shapes():
-        if len(shape) >= DETECTOR_PLANES[found.type]:
+        if shows_detector(found.type, shape, facts.get, declared=found.image):
             cut_out(shape, reference_window(facts.get, shape, found.name), target, str(found.path))

@@ -1,10 +1,13 @@
 """The three answers to "which reference file of this type applies to this exposure?"."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["Found", "Missing", "NotApplicable", "Outcome"]
+from jwcore.models.reader import fingerprint
+
+__all__ = ["Found", "Missing", "NotApplicable", "Outcome", "content_digest"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Found:
         Who selected it: ``override``, ``directory``, ``crds``, ``synthetic`` or a plugin's name.
     context : str
         The set of rules that selected it (``jwst_1364.pmap``); empty for an override.
+    image : bool
+        Whether a step declares that the arrays of its type are images of the detector.
     """
 
     type: str
@@ -30,6 +35,7 @@ class Found:
     name: str
     provider: str
     context: str = ""
+    image: bool = False
 
     @property
     def record(self) -> str:
@@ -40,6 +46,14 @@ class Found:
     def size(self) -> int:
         """Size of the file in bytes."""
         return self.path.stat().st_size
+
+    def described(self) -> dict[str, str]:
+        """Return what the record of a product keeps, enough to find the same file again and to know it."""
+        facts = {"name": self.name, "provider": self.provider, "context": self.context}
+        facts |= {"record": self.record, "path": str(self.path)}
+        if not self.context.endswith((".pmap", ".imap")):  # files of an archive never change under their name
+            facts["sha256"] = content_digest(self.path)
+        return facts
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,10 @@ class NotApplicable:
     def record(self) -> str:
         """What the ``R_`` keyword of a product says."""
         return "N/A"
+
+    def described(self) -> str:
+        """Return what the record of a product keeps."""
+        return self.record
 
 
 @dataclass(frozen=True)
@@ -89,3 +107,14 @@ class Missing:
 
 
 Outcome: TypeAlias = Found | NotApplicable | Missing
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a reference file, computed again only when its size or time changes."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, size: int, time: int) -> str:
+    return fingerprint(path)

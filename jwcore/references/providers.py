@@ -152,7 +152,7 @@ def _summary(type_: str, failures: Sequence[Missing]) -> Missing:
 
 
 def chain_from_options(
-    references: str | Path | None = None,
+    references: str | Path | Provider | None = None,
     *,
     overrides: Mapping[str, str | Path] | None = None,
     providers: Mapping[str, type] | None = None,
@@ -164,9 +164,9 @@ def chain_from_options(
 
     Parameters
     ----------
-    references : str, optional
+    references : str or Provider, optional
         ``crds``: the CRDS cache alone. A folder: its files, and for the rest the usual sources. ``none``: overrides
-        alone. The name of a provider of a plugin. None: the usual sources.
+        alone. The name of a provider of a plugin. A provider: that one alone. None: the usual sources.
     overrides : mapping, optional
         Reference type -> path or ``N/A``.
     providers : mapping, optional
@@ -186,6 +186,8 @@ def chain_from_options(
     from jwcore.references.synthetic import SyntheticProvider
 
     first: list[Provider] = [OverrideProvider(overrides)] if overrides else []
+    if references is not None and not isinstance(references, str | Path):
+        return Chain([*first, references])
     usual: list[Provider] = [SyntheticProvider(), CrdsProvider()]
     text = str(references) if references is not None else ""
     if not text:

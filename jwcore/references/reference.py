@@ -13,12 +13,12 @@ from jwcore.errors import BadInput
 from jwcore.references.dq_def import translate
 from jwcore.references.storage import FitsStorage, Key, MemoryStorage, Storage
 from jwcore.references.subarray import (
-    DETECTOR_PLANES,
     StripedWindow,
     Window,
     cut_out,
     reference_window,
     science_window,
+    shows_detector,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Reference:
         The pixels of the exposure; None hands the arrays out whole.
     tree : mapping, optional
         Content of a reference in memory that stands for an ASDF or JSON file.
+    image : bool
+        Whether a step declares that the arrays of this type are images of the detector.
     """
 
     def __init__(
@@ -60,20 +62,30 @@ class Reference:
         provider: str = "",
         window: Window | None = None,
         tree: Mapping[str, Any] | None = None,
+        image: bool = False,
     ):
         self.type = type
         self.path = path
         self.provider = provider
         self.window = window
+        self.image = image
         self._storage = storage
         self._tree = tree
         self._alive: weakref.WeakValueDictionary[Any, np.ndarray] = weakref.WeakValueDictionary()
 
     @classmethod
-    def from_file(cls, type: str, path: Path, *, provider: str = "", window: Window | None = None) -> "Reference":  # noqa: A002
+    def from_file(
+        cls,
+        type: str,  # noqa: A002
+        path: Path,
+        *,
+        provider: str = "",
+        window: Window | None = None,
+        image: bool = False,
+    ) -> "Reference":
         """Open a FITS, ASDF or JSON reference; nothing is read yet."""
         storage = MemoryStorage({}, {}) if path.suffix in (".asdf", ".json") else FitsStorage(path)
-        return cls(type, storage, path=path, provider=provider, window=window)
+        return cls(type, storage, path=path, provider=provider, window=window, image=image)
 
     @classmethod
     def from_arrays(
@@ -116,7 +128,13 @@ class Reference:
         """Return the same reference, cut to the pixels of another exposure."""
         window = science_window(exposure.meta, exposure.shape)
         return type(self)(
-            self.type, self._storage, path=self.path, provider=self.provider, window=window, tree=self._tree
+            self.type,
+            self._storage,
+            path=self.path,
+            provider=self.provider,
+            window=window,
+            tree=self._tree,
+            image=self.image,
         )
 
     @property
@@ -196,7 +214,7 @@ class Reference:
         return array
 
     def _is_detector_plane(self, shape: tuple[int, ...]) -> bool:
-        return len(shape) >= DETECTOR_PLANES.get(self.type, len(shape) + 1)
+        return shows_detector(self.type, shape, self.keyword, declared=self.image)
 
     def _cut(self, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
         if not self._is_detector_plane(shape):

@@ -11,7 +11,15 @@ from jwcore.errors import BadInput
 from jwcore.models.facts import INTERLEAVED, NORMAL
 from jwcore.models.stripes import StripeReadout, is_striped, stripes_of
 
-__all__ = ["DETECTOR_PLANES", "StripedWindow", "Window", "cut_out", "reference_window", "science_window"]
+__all__ = [
+    "DETECTOR_PLANES",
+    "StripedWindow",
+    "Window",
+    "cut_out",
+    "reference_window",
+    "science_window",
+    "shows_detector",
+]
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +30,8 @@ DETECTOR_PLANES = {
 }
 """Reference types whose arrays are images of the detector, and the least number of axes that such an array has.
 
-The arrays of all other types are handed out as they are stored. An IPC kernel is an image of the detector only when it
-differs from pixel to pixel.
+An IPC kernel is an image of the detector only when it differs from pixel to pixel. Steps declare further types; see
+`shows_detector`.
 """
 
 FULL_FRAMES = (NORMAL, INTERLEAVED, (1024, 1032))
@@ -127,6 +135,36 @@ def _striped(meta: Any, window: Window) -> StripedWindow:
     if readout.along_x:
         return StripedWindow(first + 1, window.y, size, window.ny, picked, True, window)
     return StripedWindow(window.x, first + 1, window.nx, size, picked, False, window)
+
+
+def shows_detector(
+    type: str,  # noqa: A002
+    shape: tuple[int, ...],
+    keyword: Callable[[str], Any],
+    *,
+    declared: bool = False,
+) -> bool:
+    """Tell whether an array of a reference is an image of the detector, which is cut to the exposure.
+
+    The type decides. An array of a type about which nobody said anything is one when it is a full frame or when the
+    header says which pixels it covers; all others are handed out as they are stored.
+
+    Parameters
+    ----------
+    type : str
+        Reference type.
+    shape : tuple of int
+        Shape of the array.
+    keyword : callable
+        Gives the value of a header keyword, None when absent.
+    declared : bool
+        Whether a step declares the type in ``@step(images=...)``.
+    """
+    least = DETECTOR_PLANES.get(type, 2 if declared else None)
+    if least is None:
+        stated = (keyword("SUBSIZE2"), keyword("SUBSIZE1"))
+        return len(shape) >= 2 and (shape[-2:] == stated or shape[-2:] in FULL_FRAMES)
+    return len(shape) >= least
 
 
 def reference_window(keyword: Callable[[str], Any], shape: tuple[int, ...], name: str) -> Window | None:

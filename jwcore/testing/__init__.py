@@ -9,12 +9,14 @@
 
 from jwcore.testing.conformance import Check, ConformanceError, NotChecked, checks
 from jwcore.testing.exposures import tiny_image, tiny_ramp, tiny_references, tiny_set
+from jwcore.testing.verdicts import run_checks
 
 __all__ = [
     "Check",
     "ConformanceError",
     "NotChecked",
     "checks",
+    "run_checks",
     "tiny_image",
     "tiny_ramp",
     "tiny_references",

@@ -12,9 +12,8 @@ import hashlib
 import inspect
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NoReturn
 from unittest import SkipTest
@@ -27,9 +26,11 @@ from jwcore.declare import Stage, StepInfo
 from jwcore.errors import JwcalError, PluginError, SkipStep, StepFailed
 from jwcore.models import ExposureSet
 from jwcore.models.keywords import named
-from jwcore.params import describe
+from jwcore.params import describe, unknown_name
+from jwcore.plugin_modules import place
 from jwcore.plugins import Implementation, Plugin, Plugins, Selection, Wrapping
-from jwcore.testing.exposures import tiny, tiny_image, tiny_references, tiny_set
+from jwcore.references.collection import undeclared
+from jwcore.testing.exposures import KNOWN_TYPES, tiny, tiny_cube, tiny_image, tiny_references, tiny_set
 
 HEAVY = ("numba", "gwcs", "photutils", "asdf", "scipy", "matplotlib", "tweakwcs", "astropy.modeling", "astropy.table")
 OPEN_ROOMS = ("jwcore.api", "jwcore.algorithms")
@@ -83,12 +84,12 @@ def checks(plugin: str, *, references: Mapping[str, Any] | None = None) -> list[
     plugin : str
         Entry-point name, module, or path of a one-file plugin.
     references : mapping, optional
-        Reference type -> Reference, for types beyond those that are known here.
+        Reference type -> array, file or Reference, for types beyond those that are known here; see `tiny_references`.
 
     Raises
     ------
     UsageError
-        When there is no such plugin.
+        When there is no such plugin, or when none of its steps uses a type.
     """
     try:
         loaded = Plugins(Selection.parse((plugin,)))
@@ -101,9 +102,20 @@ def checks(plugin: str, *, references: Mapping[str, Any] | None = None) -> list[
         Check("imports only the open rooms", found.name, lambda: _open_rooms(found)),
         Check("imports nothing heavy", found.name, lambda: _light(found)),
     ]
-    for one in loaded.brought_by(found):
-        made += _checks_of(one, loaded, dict(references or {}))
+    brought = loaded.brought_by(found)
+    used = {kind for one in brought if isinstance(one, Implementation) for kind in _kinds(one.info)}
+    for kind in references or {}:
+        if kind not in used:
+            raise unknown_name(kind, kind, used, where=f"references of {found.name}")
+    given = tiny_references(**(references or {}))
+    for one in brought:
+        made += _checks_of(one, loaded, given)
     return made
+
+
+def _kinds(info: StepInfo) -> tuple[str, ...]:
+    """Reference types that a step declares."""
+    return (*info.references, *info.optional_references)
 
 
 def _checks_of(one: Implementation | Wrapping, loaded: Plugins, references: dict[str, Any]) -> Iterator[Check]:
@@ -112,7 +124,6 @@ def _checks_of(one: Implementation | Wrapping, loaded: Plugins, references: dict
     kind = Trial if isinstance(one, Implementation) else WrapperTrial
     trial = kind(info, _kind_of(loaded, info.stage), references)
     promises = {
-        "declares known keywords": lambda: _known_keywords(info),
         "documents its parameters": lambda: _documented(info),
         "runs": trial.runs,
         "returns a product": trial.returns_a_product,
@@ -141,8 +152,25 @@ def _as_step(one: Wrapping, loaded: Plugins) -> StepInfo:
     ordinary = (i.info for i in loaded.implementations(one.info.stage) if not i.info.alternative)
     inner = next(ordinary, StepInfo(one.info.stage, one.info.stage, one.info.function))
     return replace(
-        inner, name=one.info.name, function=one.info.function, where=one.info.where, chunk=one.info.chunk, sets=()
+        inner,
+        name=one.info.name,
+        function=one.info.function,
+        where=one.info.where,
+        chunk=one.info.chunk,
+        sets=(),
+        survey={},
     )
+
+
+class _Declared(dict):
+    """References of a step, which may ask for those alone that it declared."""
+
+    def __init__(self, found: Mapping[str, Any], declared: Iterable[str]):
+        super().__init__(found)
+        self.declared = frozenset(declared)
+
+    def __missing__(self, kind: str) -> Any:
+        raise KeyError(kind) if kind in self.declared else undeclared(kind)
 
 
 class Trial:
@@ -157,19 +185,29 @@ class Trial:
         """Make an exposure, or a set, of the kind that the stage works on."""
         if self.stage.ensemble:
             return tiny_set()
-        given = inspect.signature(self.info.function).parameters.get("exposure")
-        kind = "" if given is None or given.annotation is given.empty else str(given.annotation).split(" |")[0]
-        keywords = {keyword: values[0] for keyword, values in self.info.where.items()}
-        return tiny(kind if kind not in ("", "Exposure") else self.stage.takes, **keywords)
+        kind = self._annotated().split(" |")[0]
+        return tiny(kind if kind not in ("", "Exposure") else self.stage.takes, **self._keywords())
 
-    def references(self, shape: tuple[int, int] = (32, 32)) -> dict[str, Any]:
+    def _annotated(self) -> str:
+        """Kinds of exposures that the step itself says it takes; empty when it does not say."""
+        given = inspect.signature(self.info.function).parameters.get("exposure")
+        return "" if given is None or given.annotation is given.empty else str(given.annotation)
+
+    def _keywords(self) -> dict[str, str]:
+        """Keywords of an exposure to which the step applies."""
+        return {keyword: values[0] for keyword, values in self.info.where.items()}
+
+    def references(self) -> dict[str, Any]:
         """Collect the references of the step."""
-        wanted = (*self.info.references, *self.info.optional_references)
-        found = {**tiny_references(wanted, shape=shape), **{k: v for k, v in self.extra.items() if k in wanted}}
+        wanted = _kinds(self.info)
+        given = {kind: reference for kind, reference in self.extra.items() if kind in wanted}
+        found = tiny_references(KNOWN_TYPES.intersection(wanted) - set(given), **given)
         missing = set(self.info.references) - set(found)
         if missing and "references" in self.arguments:
-            raise NotChecked(f"no {min(missing)} reference is known here; hand one to checks(references=...)")
-        return found
+            kind = min(missing)
+            cure = f"give one: --override {kind}=FILE, or checks(references={{'{kind}': ARRAY}})"
+            raise NotChecked(f"no {kind} reference is known here; {cure}")
+        return _Declared(found, wanted)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -180,9 +218,15 @@ class Trial:
         """Call the step as the runner would."""
         offered = {
             "exposure": product, "exposures": product, "params": self.info.params(), "members": {}, "state": {},
-            "references": self.references() if references is None else references, "context": context or Context(self.info.stage),
+            "references": self.references() if references is None else references,
         }  # fmt: skip
+        offered["context"] = context or self.context(product)
         return self.invoke({name: offered[name] for name in self.arguments}, product)
+
+    def context(self, product: Any) -> Context:
+        """Make the context of a product, with the answers to the step's questions about it."""
+        offered = {"exposure": product, "references": self.references(), "params": self.info.params()}
+        return Context(self.info.stage, survey=self.info.answers(offered))
 
     def invoke(self, arguments: dict[str, Any], product: Any) -> Any:
         """Run the function itself."""
@@ -202,7 +246,7 @@ class Trial:
             raise NotChecked(f"it gives up on the tiny exposure: {error}") from error
         except JwcalError as error:
             raise NotChecked(f"it refuses the tiny exposure: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NotChecked(f"it fails on the tiny exposure: {type(error).__name__}") from error
 
     # ---------------------------------------------------------------- promises
@@ -212,15 +256,20 @@ class Trial:
             self.run(self.subject())
         except NotChecked as reason:
             error = reason.__cause__
+            if isinstance(error, PluginError) and not self.info.calls:  # stages that it calls need a plan
+                _fail(str(error))
             if isinstance(error, (SkipStep, StepFailed, JwcalError)):
                 return
             if error is None or _is_read_only(error):
                 raise
-            places = [
-                f"{Path(f.filename).name}:{f.lineno}" for f in extract_tb(error.__traceback__) if f.filename != __file__
-            ]
-            where = f" ({places[-1]})" if places else ""
+            where = self._place(error)
             _fail(f"{self.info.name} fails on a tiny exposure: {type(error).__name__}: {error}{where}")
+
+    def _place(self, error: BaseException) -> str:
+        """Name the last line of the step's own file that an exception went through, as a run does."""
+        file = inspect.unwrap(self.info.function).__code__.co_filename
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file]
+        return f" ({place(file, lines[-1])})" if lines else ""
 
     def returns_a_product(self) -> None:
         """A step returns what it made, never None."""
@@ -268,37 +317,49 @@ class Trial:
 
     def honest_chunks(self) -> None:
         """The declared chunk is small enough to hold, and large enough to be right."""
+        for rows in {"exposure": (), "rows": (True,), "integrations": (False,), "pixels": (True, False)}[self._chunk]:
+            product = self.subject() if rows else self._of_integrations()
+            if isinstance(product, ExposureSet):
+                raise NotChecked("a set of exposures is never cut into pieces")
+            pieces = product.copy()
+            whole, joined = self.run(product), self._in_pieces(pieces, rows=rows)
+            if not joined:
+                raise NotChecked("what it gives cannot be joined of pieces")
+            if not _same(whole, joined):
+                _fail(f"{self.info.name} declares chunk='{self._chunk}', but its answer depends on the pieces")
+
+    def _of_integrations(self) -> Any:
+        """Make a product with two integrations: the usual one, or a cube where that has none."""
         product = self.subject()
-        if self._chunk == "exposure" or not isinstance(product, models.Ramp):
-            return
-        copies = product.copy(), product.copy()
-        whole = self.run(product)
-        kinds = {"rows": (True,), "integrations": (False,), "pixels": (True, False)}[self._chunk]
-        same = (_same(product, self._in_pieces(pieces, rows=rows)) for pieces, rows in zip(copies, kinds, strict=False))
-        if whole is product and not all(same):
-            _fail(f"{self.info.name} declares chunk='{self._chunk}', but its answer depends on the pieces")
+        if not isinstance(product, models.Image):
+            return product
+        if self._annotated() == "Image":
+            raise NotChecked("an image has no integrations to cut it into")
+        return tiny_cube(**self._keywords())
 
     def _in_pieces(self, exposure: Any, *, rows: bool) -> Any:
         halo = self.info.halo_for(self.info.params())
         length = exposure.shape[-2] if rows else exposure.shape[0]
         cut = length // 2
+        survey = self.context(exposure).survey
         parts = []
         for lo, hi in ((0, cut), (cut, length)):
             first, last = (max(0, lo - halo), min(length, hi + halo)) if rows else (lo, hi)
             part = _part(exposure, first, last, rows=rows)
-            shape = (last - first, exposure.shape[-1]) if rows else exposure.shape[-2:]
-            parts.append((self.run(part, references=self.references(shape)), lo - first, hi - first))
+            cut_out = {kind: reference.cut_to(part) for kind, reference in self.references().items()}
+            context = Context(self.info.stage, survey=survey)
+            done = self.run(part, references=_Declared(cut_out, _kinds(self.info)), context=context)
+            parts.append((_arrays(done), lo - first, hi - first))
         if rows:
-            return {
-                name: np.concatenate([_arrays(p)[name][..., a:b, :] for p, a, b in parts], axis=-2)
-                for name in _arrays(parts[0][0])
-            }
-        return {name: np.concatenate([_arrays(p)[name] for p, _, _ in parts]) for name in ("data", "groupdq")}
+            return {name: np.concatenate([p[name][..., a:b, :] for p, a, b in parts], axis=-2) for name in parts[0][0]}
+        split = [name for name, array in parts[0][0].items() if array.ndim == exposure.data.ndim]
+        return {name: np.concatenate([p[name] for p, _, _ in parts]) for name in split}
 
     def declared_products(self) -> None:
         """Side products are declared, so that the plan can name them."""
-        context = Context(self.info.stage)
-        self.run(self.subject(), context=context)
+        product = self.subject()
+        context = self.context(product)
+        self.run(product, context=context)
         undeclared = set(context.saved) - set(self.info.products)
         if undeclared:
             _fail(f"{self.info.name} saves {', '.join(sorted(undeclared))} undeclared; add @step(products=...)")
@@ -346,14 +407,8 @@ class WrapperTrial(Trial):
         if "object" in kind:
             raise NotChecked(f"nothing stands in for what {self.stage.name} gives")
         if self.stage.gives:
-            return {name: _tiny_cube() if name.endswith("ints") else tiny_image() for name in self.stage.gives}
+            return {name: tiny_cube() if name.endswith("ints") else tiny_image() for name in self.stage.gives}
         return tiny_image() if self.stage.ensemble and kind == "Image" else product
-
-
-def _tiny_cube() -> models.Cube:
-    image = tiny_image()
-    planes = {name: np.stack([getattr(image, name)] * 2) for name in ("data", "err", "dq")}
-    return models.Cube(meta=image.meta, **planes)
 
 
 def _fail(text: str) -> NoReturn:
@@ -399,13 +454,6 @@ def _light(plugin: Plugin) -> None:
         _fail(f"importing {plugin.name} loads {heavy}; import it inside the function that needs it")
 
 
-def _known_keywords(info: StepInfo) -> None:
-    """Keywords in ``where``, ``needs`` and ``sets`` exist."""
-    for keyword in (*info.where, *info.needs, *info.sets):
-        if not named(keyword):
-            _fail(f"{info.name} names the keyword {keyword}, which does not exist")
-
-
 def _documented(info: StepInfo) -> None:
     """Every parameter says what it does."""
     silent = [row["name"] for row in describe(info.params) if not row["doc"]]
@@ -447,11 +495,15 @@ def _digest(product: Any) -> str:
 
 def _part(exposure: Any, first: int, last: int, *, rows: bool) -> Any:
     part = type(exposure)(meta=exposure.meta.copy())
+    if rows:
+        part.meta.set("subarray.ystart", first + 1)
+        part.meta.set("subarray.ysize", last - first)
     for name, array in _arrays(exposure).items():
         if rows:
             setattr(part, name, array[..., first:last, :].copy())
         else:
-            setattr(part, name, array[first:last].copy() if array.ndim == 4 else array.copy())
+            split = array.ndim == exposure.data.ndim
+            setattr(part, name, array[first:last].copy() if split else array.copy())
     return part
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jwcore.models import ExposureSet, GuiderCal, GuiderRaw, Image, Meta, Ramp
-from jwcore.references import Reference
+from jwcore.errors import UsageError
+from jwcore.models import Cube, ExposureSet, GuiderCal, GuiderRaw, Image, Meta, Ramp
+from jwcore.references import Reference, Window
 
 SHAPE = (32, 32)
 KEYWORDS: dict[str, Any] = {
@@ -81,7 +83,7 @@ def tiny_wcs() -> Any:
 
 
 def tiny_image(*, seed: int = 1, wcs: bool = False, **keywords: Any) -> Image:
-    """Make a rate image float32 (32, 32) in DN/s with errors, variances, a few bad pixels and, if wanted, a gWCS."""
+    """Make an image float32 (32, 32) with errors, variances and a few bad pixels: DN/s, or with a gWCS MJy/sr."""
     rng = np.random.default_rng(seed)
     data = rng.uniform(0.5, 20.0, SHAPE).astype("f4")
     poisson, rnoise = data / 200.0, np.full(SHAPE, 0.01)
@@ -89,12 +91,20 @@ def tiny_image(*, seed: int = 1, wcs: bool = False, **keywords: Any) -> Image:
         data=data, err=np.sqrt(poisson + rnoise), dq=np.where(rng.random(SHAPE) < 0.02, 1, 0).astype("u4"),
         var_poisson=poisson, var_rnoise=rnoise, meta=tiny_meta(**keywords),
     )  # fmt: skip
-    image.meta.bunit_data = "DN/s"
+    image.meta.bunit_data = "MJy/sr" if wcs else "DN/s"
     image.meta.model_type = "ImageModel"
     image.meta.filename = f"jw00001001001_02101_{seed:05d}_nrca1_rate.fits"
     if wcs:
         image.wcs = tiny_wcs()
     return image
+
+
+def tiny_cube(**keywords: Any) -> Cube:
+    """Make rates of two integrations float32 (2, 32, 32) in DN/s that differ in their noise."""
+    images = [tiny_image(seed=seed, **keywords) for seed in (1, 2)]
+    images[0].meta.model_type = "CubeModel"
+    names = ("data", "err", "dq", "var_poisson", "var_rnoise")
+    return Cube(meta=images[0].meta, **{name: np.stack([getattr(image, name) for image in images]) for name in names})
 
 
 def tiny_guider_raw(**keywords: Any) -> GuiderRaw:
@@ -118,27 +128,63 @@ def tiny(kind: str, **keywords: Any) -> Any:
 
 
 def tiny_set(*, number: int = 3) -> ExposureSet:
-    """Make a set of rate images with a gWCS that differ in their noise."""
+    """Make a set of calibrated images with a gWCS that differ in their noise."""
     return ExposureSet([tiny_image(seed=seed, wcs=True) for seed in range(1, number + 1)], name="tiny")
 
 
-def tiny_references(types: Iterable[str], *, shape: tuple[int, int] = SHAPE) -> dict[str, Reference]:
-    """Make neutral references of the given types; types that are not known here are left out."""
-    made: dict[str, Reference] = {}
-    for kind in types:
-        if kind in _LEVELS:
-            made[kind] = _level(kind, shape)
-        elif kind in _ARRAYS:
-            made[kind] = Reference.from_arrays(kind, _ARRAYS[kind](shape), dq=np.zeros(shape, "u4"), header=_HEADER)
-        elif kind in _TABLES:
-            table: _Arrays = {_TABLE_NAMES.get(kind, kind.upper()): np.array(*_TABLES[kind])}
-            made[kind] = Reference.from_arrays(kind, table, header=_HEADER)
-        elif kind in _TREES:
-            made[kind] = Reference.from_arrays(kind, tree=_TREES[kind]())
-    return made
+def tiny_references(types: Iterable[str] = (), **own: Any) -> dict[str, Reference]:
+    """Make references that fit the tiny exposures.
+
+    Parameters
+    ----------
+    types : iterable of str
+        Types of which neutral references are made.
+    **own
+        Type -> array, mapping of EXTNAME to array, file, or Reference: for types that are not known here.
+
+    Returns
+    -------
+    dict
+        Type -> reference.
+
+    Raises
+    ------
+    UsageError
+        For a type that is not known here, or a file that is not there.
+    """
+    return {kind: _neutral(kind) for kind in types} | {kind: _given(kind, one) for kind, one in own.items()}
 
 
-_HEADER = {"PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4, "NFRAMES": 1, "GROUPGAP": 0, "NGROUPS": 20}
+def _given(kind: str, content: Any) -> Reference:
+    """Make a reference of what a plugin author hands over."""
+    if isinstance(content, Reference):
+        return content
+    if isinstance(content, str | Path):
+        if not Path(content).is_file():
+            raise UsageError(f"there is no file {content}", where=f"reference {kind}", cure="correct the path")
+        return Reference.from_file(kind, Path(content), window=Window(1, 1, *SHAPE), image=True)
+    arrays = content if isinstance(content, Mapping) else {"SCI": content}
+    return Reference.from_arrays(kind, arrays, header=_HEADER)
+
+
+def _neutral(kind: str) -> Reference:
+    """Make a reference that changes little."""
+    if kind in _LEVELS:
+        return _level(kind)
+    if kind in _ARRAYS:
+        return Reference.from_arrays(kind, _ARRAYS[kind](SHAPE), dq=np.zeros(SHAPE, "u4"), header=_HEADER)
+    if kind in _TABLES:
+        table: _Arrays = {_TABLE_NAMES.get(kind, kind.upper()): np.array(*_TABLES[kind])}
+        return Reference.from_arrays(kind, table, header=_HEADER)
+    if kind in _TREES:
+        return Reference.from_arrays(kind, tree=_TREES[kind]())
+    raise UsageError(f"no {kind} reference is known here", cure=f"hand one over: tiny_references({kind}=ARRAY or FILE)")
+
+
+_HEADER = {
+    "PIXAR_SR": 2.3e-14, "PIXAR_A2": 9.6e-4, "NFRAMES": 1, "GROUPGAP": 0, "NGROUPS": 20,
+    "SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": SHAPE[1], "SUBSIZE2": SHAPE[0],
+}  # fmt: skip
 
 _LEVELS = {
     "mask": 0.0, "saturation": 60000.0, "superbias": 500.0, "gain": 2.0, "readnoise": 10.0, "flat": 1.0, "area": 1.0,
@@ -146,9 +192,9 @@ _LEVELS = {
 """Constant value of the references that are one image."""
 
 
-def _level(kind: str, shape: tuple[int, int]) -> Reference:
-    arrays: _Arrays = {"SCI": np.full(shape, _LEVELS[kind], "f4"), "ERR": np.full(shape, 0.01, "f4")}
-    return Reference.from_arrays(kind, arrays, dq=np.zeros(shape, "u4"), header=_HEADER)
+def _level(kind: str) -> Reference:
+    arrays: _Arrays = {"SCI": np.full(SHAPE, _LEVELS[kind], "f4"), "ERR": np.full(SHAPE, 0.01, "f4")}
+    return Reference.from_arrays(kind, arrays, dq=np.zeros(SHAPE, "u4"), header=_HEADER)
 
 
 def _unity(number: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -196,3 +242,5 @@ _TREES: dict[str, Callable[[], dict[str, Any]]] = {
     "abvegaoffset": _offsets,
     "emicorr": _interference,
 }
+KNOWN_TYPES = frozenset({*_LEVELS, *_ARRAYS, *_TABLES, *_TREES})
+"""Types of which there are neutral references."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jwcore.algorithms.flicker_auto import LIMITS, Choice, Figures, choose, choose_parameters, measure
+from jwcore.algorithms.flicker_auto import LIMITS, Choice, Figures, choose, choose_parameters, mean_image, measure
 from jwcore.algorithms.readout import ReadoutLayout
 
 SHAPE = (256, 512)
@@ -85,3 +85,17 @@ def test_nan_does_not_spoil_the_figures():
     image[:4], image[:, :4] = np.nan, np.nan
     found = measure(image, layout=layout(), channels=4, scatter_of="fast")
     assert np.isfinite(list(vars(found).values())).all()
+
+
+def test_a_line_read_by_one_amplifier_has_no_offsets():
+    found = measure(field(offsets=(0, 0.3, 0.15, 0.06)), layout=layout(), channels=1, scatter_of="slow")
+    assert found.offset == 0
+    assert not choose(found, LIMITS["NIRISS"]).by_channel
+
+
+def test_a_pixel_lost_in_one_integration_keeps_its_other_values():
+    images = np.stack([np.full((2, 2), value, np.float32) for value in (1, 3)])
+    images[0, 0, 0] = images[:, 1, 1] = np.nan
+    mean = mean_image(images)
+    assert mean.dtype == np.float32
+    np.testing.assert_array_equal(mean, [[3, 2], [2, np.nan]])

@@ -81,6 +81,18 @@ def test_references_that_stand_out(layout, limit):
     assert 2 <= len(expected) < 640
 
 
+def test_references_known_to_be_bad_measure_no_others(layout):
+    """Half of the pairs of a section are wild, so that one that is off is not seen; a normal line is no reference."""
+    data = noise_ramp(nints=1)
+    pairs = np.sort(layout.reference_lines.ravel()).reshape(5, -1, 2)[1]
+    data[:, :, pairs[::2]] += np.linspace(1e3, 3e4, 32, dtype=np.float32)[:, None, None]
+    data[:, :, pairs[5]] += 300
+    assert irs2_references.noisy_lines(data, layout=layout, limit=5.0).size == 0
+    known = np.append(pairs[::2, 0], layout.normal_lines[0])
+    found = irs2_references.noisy_lines(data, layout=layout, limit=5.0, known=known)
+    assert set(found.tolist()) == {*pairs[::2, 0].tolist(), *pairs[5].tolist()}
+
+
 def test_listed_references(layout):
     """The first pair of the first block is odd in outputs that are read forwards and even in the others."""
     found = irs2_references.listed_lines([(1, 1, 0b1), (2, 1, 0b10), (4, 2, 1 << 31), (3, 2, 0)], layout=layout)
@@ -104,6 +116,13 @@ def test_bad_references_are_replaced_by_their_like():
     assert values[648] == 0
     assert values[630] == 610  # the neighbour above belongs to another section
     assert values[628] == 0
+
+
+def test_what_has_been_replaced_stays_and_stands_in_for_no_other():
+    data = np.broadcast_to(np.arange(3200, dtype=np.float32)[:, None], (1, 1, 3200, 3)).copy()
+    data[:, :, 1328] = 7
+    irs2_references.replace_lines(data, np.array([1328, 1348]), replaced=np.array([1328]))
+    assert data[0, 0, [1328, 1348], 0].tolist() == [7, 1368]
 
 
 def test_a_partner_stands_in():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, OUTLIER, PERSISTENCE, SATURATED
-from jwcore.algorithms.jump import JumpThresholds, detect_jumps, flag_bad_gain
+from jwcore.algorithms.jump import JumpThresholds, detect_jumps, flag_bad_gain, flooded_groups
 
 UNUSABLE = DO_NOT_USE | SATURATED
 DEFAULTS = JumpThresholds()
@@ -183,6 +183,21 @@ def test_flooded_groups_of_a_sigma_clip_are_reset():
     ones = np.ones((1, 2), np.float32)
     detect_jumps(data=data, groupdq=groupdq, gain=ones, readnoise=ones, nframes=1, minimum_sigclip_groups=10)
     assert np.unique(groupdq[5, 1]).tolist() == [0, JUMP_DET | PERSISTENCE]
+
+
+@pytest.mark.parametrize("over_ints", [True, False])
+def test_flooded_groups_are_found_without_a_change(over_ints):
+    """The last of 70 rows decides; groups that are unusable everywhere are none."""
+    data = np.zeros((30, 4, 70, 2), np.float32)
+    data[5, 1:], data[7, 2:] = 1000, 1000
+    data[7, 2:, -1, 1] = 0
+    groupdq = np.zeros(data.shape, np.uint8)
+    groupdq[:, -1] = DO_NOT_USE
+    before = groupdq.copy()
+    arguments = {"data": data, "groupdq": groupdq, "gain": np.ones((70, 2), np.float32), "only_use_ints": over_ints}
+    assert np.argwhere(flooded_groups(**arguments, minimum_sigclip_groups=10)).tolist() == [[5, 1]]
+    assert not flooded_groups(**arguments, minimum_sigclip_groups=100).any()
+    np.testing.assert_array_equal(groupdq, before)
 
 
 def test_completeness_and_false_alarms():

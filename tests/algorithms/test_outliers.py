@@ -62,6 +62,15 @@ def test_drop_low_weight():
     assert np.isnan(image[0]).tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.7])
+def test_pixels_without_weight_are_dropped_whatever_the_threshold(fraction):
+    image, weight = np.ones((1, 3), np.float32), np.array([[0.0, 1.0, 0.0]], np.float32)
+    drop_low_weight(image, weight, weight_threshold(weight, fraction=fraction))
+    assert np.isnan(image[0]).tolist() == [True, False, True]
+    drop_low_weight(image, 0 * weight, weight_threshold(0 * weight, fraction=fraction))
+    assert np.isnan(image).all()
+
+
 def test_blot_is_exact_on_a_plane_and_nan_outside():
     y, x = np.mgrid[:40, :50].astype(np.float32)
     image = 2 * x - 3 * y + 1

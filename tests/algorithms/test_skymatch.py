@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jwcore.algorithms.footprint import pixels_inside
 from jwcore.algorithms.good_bits import bad_bits
 from jwcore.algorithms.sky_statistics import SkyStatistic, usable_values
 from jwcore.algorithms.skymatch import Overlap, global_levels, local_levels, match_levels, measure_overlaps
@@ -126,6 +127,32 @@ def test_only_the_common_pixels_are_measured():
         statistic=SkyStatistic("mean"),
     )
     assert found == {5: Overlap(pytest.approx(data[:, 15:].mean(), abs=1e-3), pytest.approx(300, abs=16))}
+
+
+def test_sides_that_bend_inwards_cost_no_pixels():
+    side = np.linspace(0.0, 0.01, 17)[:-1]
+    bow = 1e-4 * np.sin(np.pi * side / 0.01)  # one per cent
+    right, left = np.stack([0.01 - bow, side], axis=1), np.stack([bow, 0.01 - side], axis=1)
+    bottom, top = np.stack([side, bow], axis=1), np.stack([0.01 - side, 0.01 - bow], axis=1)
+    bowed = np.add(np.concatenate([bottom, right, top, left]), (10.0, 0.0))
+    data = np.ones((100, 100), np.float32)
+
+    def to_pixels(ra, dec):
+        return (ra - 10.0) * 1e4 - 0.5, dec * 1e4 - 0.5
+
+    def inside(polygon):
+        return pixels_inside(np.stack(to_pixels(*polygon.T), axis=1), shape=data.shape)
+
+    for other in (bowed, np.add(bowed, (0.005, 0.0))):
+        found = measure_overlaps(
+            functools.partial(usable_values, data, np.zeros(data.shape, np.uint32), bad_bits=0),
+            shape=data.shape,
+            footprint=bowed,
+            others={1: other},
+            to_pixels=to_pixels,
+            statistic=SkyStatistic("mean"),
+        )
+        assert found[1].pixels == pytest.approx((inside(bowed) & inside(other)).sum(), abs=5)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from jwcore.algorithms.source_measurement import (
 
 from ._sky import add_stars, pointed, star_field
 
-APERTURES = Apertures(percent=(30, 50, 70), radii=(0.845, 1.177, 1.552), correction=1 / 0.7, inner=6.0, outer=9.0)
+APERTURES = Apertures(
+    percent=(30, 50, 70), radii=(0.845, 1.177, 1.552), corrections=(1 / 0.3, 2.0, 1 / 0.7), inner=6.0, outer=9.0
+)
 
 
 def measured(finder="segmentation", sky=0.5):
@@ -56,7 +58,7 @@ def test_a_wide_source_is_extended():
     add_stars(image, [40], [40], [100.0], sigma=6.0, reach=35)
     found = find_sources(image, image > 1e9, settings=FinderSettings(starfinder="segmentation", snr_threshold=3.0,
                                                                     bkg_boxsize=10))  # fmt: skip
-    wide = Apertures(percent=(30, 50, 70), radii=(0.845, 1.3, 1.9), correction=1.4, inner=20.0, outer=25.0)
+    wide = Apertures(percent=(30, 50, 70), radii=(0.845, 1.3, 1.9), corrections=(3.0, 2.0, 1.4), inner=20.0, outer=25.0)
     columns = measure_sources(image, np.full_like(image, 1e-4), found, apertures=wide, kernel_fwhm=2.0,
                               vega_offset=0.0, star_limits=(2.0, 1.8))  # fmt: skip
     assert columns["is_extended"][0]

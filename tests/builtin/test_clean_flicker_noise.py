@@ -347,7 +347,7 @@ def test_what_cannot_be_done_fails_before_it_edits(params, traits, reason):
 def test_a_user_mask_must_fit(tmp_path):
     fits.writeto(tmp_path / "mask.fits", np.ones((3, 3), "f4"))
     (tmp_path / "text.fits").write_text("no FITS file")
-    with pytest.raises(BadInput, match=r"\(3, 3\)"):
+    with pytest.raises(StepFailed, match=r"holds \(3, 3\), the images are"):
         clean(noisy_ramp()[0], user_mask=str(tmp_path / "mask.fits"))
     with pytest.raises(BadInput, match="cannot read"):
         clean(noisy_ramp()[0], user_mask=str(tmp_path / "text.fits"))
@@ -520,6 +520,32 @@ def test_automatic_parameters(caplog):
     assert "autoparam: background_method=median, fit_by_channel=True, apply_flat_field=True" in caplog.text
 
 
+def choice(caplog, *, response, detector_shape, references, **settings):
+    """What is chosen for a sky that is even, seen with a response, in a quiet NIRCam exposure."""
+    caplog.set_level("INFO")
+    exposure, _ = noisy_ramp(2, shape=response.shape, sigma=0.01, stripes=0.01)
+    exposure.meta.instrument.name = "NIRCAM"
+    exposure.data += RATE * (response - 1) * np.arange(4, dtype="f4")[:, None, None]
+    clean(exposure, references, services(shape=detector_shape), autoparam=True, **settings)
+    return caplog.text.partition("autoparam: ")[2].splitlines()[0]
+
+
+SLOPING = (1 + 0.05 * np.linspace(-0.5, 0.5, 256) * np.ones((64, 1))).astype("f4")
+
+
+@pytest.mark.parametrize(("flat", "background", "flat_used"), [(None, "model", False), (SLOPING, "median", True)])
+def test_a_sloping_flat_is_no_sloping_background(caplog, flat, background, flat_used):
+    references = {} if flat is None else {"flat": Reference.from_arrays("flat", {"SCI": flat})}
+    chosen = choice(caplog, response=SLOPING, detector_shape=SLOPING.shape, references=references)
+    assert chosen == f"background_method={background}, fit_by_channel=False, apply_flat_field={flat_used}"
+
+
+@pytest.mark.parametrize(("response", "background"), [(SLOPING, "model"), (np.ones_like(SLOPING), "median")])
+def test_sub_arrays_have_automatic_parameters(caplog, response, background):
+    chosen = choice(caplog, response=response, detector_shape=(512, 512), references={}, single_mask=False)
+    assert chosen == f"background_method={background}, fit_by_channel=False, apply_flat_field=False"
+
+
 def test_automatic_parameters_need_a_known_imager(caplog):
     exposure, noise = noisy_ramp()
     clean(exposure, autoparam=True)
@@ -538,7 +564,9 @@ def test_automatic_parameters_need_a_known_imager(caplog):
         ({"apply_flat_field": True}, ["ramp_fit"], ["flat"]),
     ],
 )
-def test_the_plan_holds_what_is_needed(tmp_path, params, callees, kinds):
+def test_the_plan_holds_what_is_needed(tmp_path, monkeypatch, params, callees, kinds):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mask.fits").touch()
     exposure = tiny_exposure(size=32, ngroups=3)
     plan = planner.plan(
         str(exposure.write(tmp_path)), "clean_flicker_noise", references="none",

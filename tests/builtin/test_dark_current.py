@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from jwcore.algorithms import dq
-from jwcore.api import BadInput, SkipStep
+from jwcore.api import BadInput, SkipStep, UsageError
 from jwcore.builtin.detector1.dark_current import DarkCurrentParams, dark_current
+from jwcore.params import Layer, resolve
 
 from ._ramps import context, ramp, reference
 
@@ -89,7 +90,13 @@ def test_darks_that_cannot_be_used():
 def test_subtracted_dark_can_be_saved():
     exposure = ramp((2, 2, 32, 32), value=0, NFRAMES=2)
     services = context()
-    dark_current(exposure, dark(), DarkCurrentParams(dark_output="mine"), services)
+    dark_current(exposure, dark(), DarkCurrentParams(dark_output=True), services)
     saved = services.saved["dark"]
     assert saved.data.shape == (1, 2, 32, 32)
     np.testing.assert_array_equal(saved.data[0], -exposure.data[0])
+
+
+def test_the_saved_dark_has_no_name_of_its_own():
+    layer = Layer("command line", {"dark_current": {"dark_output": "mine.fits"}})
+    with pytest.raises(UsageError, match=r"dark_output = 'mine\.fits' is not allowed: Input should be a valid boolean"):
+        resolve(DarkCurrentParams, label="dark_current", layers=[layer])

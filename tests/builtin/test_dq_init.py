@@ -51,12 +51,23 @@ def test_user_supplied_flags_are_added(tmp_path):
     assert (exposure.groupdq[:, :, 3, 4] == dq.DO_NOT_USE).all()
 
 
+def test_user_supplied_flags_may_be_an_extension(tmp_path):
+    path = tmp_path / "mine.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(mask().astype(np.int32), name="FLAGS")]).writeto(path)
+    exposure = ramp()
+    dq_init(exposure, reference("mask", dq=0), DQInitParams(user_supplied_dq=str(path)), context())
+    np.testing.assert_array_equal(exposure.pixeldq, mask())
+
+
 def test_user_supplied_flags_that_do_not_fit(tmp_path):
     path = tmp_path / "mine.fits"
     fits.writeto(path, np.zeros((4, 4), np.int32))
     exposure = ramp()
     with pytest.raises(BadInput, match=r"holds \(4, 4\), the exposure's mask \(32, 32\)"):
         dq_init(exposure, reference("mask", dq=0), DQInitParams(user_supplied_dq=str(path)), context())
+    (tmp_path / "text.fits").write_text("no FITS file")
     with pytest.raises(BadInput, match="cannot read user_supplied_dq"):
-        dq_init(exposure, reference("mask", dq=0), DQInitParams(user_supplied_dq=str(tmp_path / "no.fits")), context())
+        dq_init(exposure, reference("mask", dq=0), DQInitParams(user_supplied_dq=f"{tmp_path}/text.fits"), context())
+    with pytest.raises(ValueError, match=r"there is no file no\.fits"):
+        DQInitParams(user_supplied_dq="no.fits")
     assert not exposure.groupdq.any()

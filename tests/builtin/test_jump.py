@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, SATURATED
-from jwcore.api import BadInput
+from jwcore.api import BadInput, SkipStep
 from jwcore.builtin.detector1.jump import JumpParams, jump, too_few_groups
 
 from ._ramps import context, ramp, reference
@@ -108,9 +108,11 @@ def test_cores_are_flagged_in_the_next_integration(params, groups):
     assert np.flatnonzero(exposure.groupdq[1, :, 50, 40] & JUMP_DET).tolist() == list(range(1, 1 + groups))
 
 
-def test_two_groups_are_skipped_when_planning():
+def test_two_groups_are_skipped():
     assert "2 groups" in too_few_groups(ramp((1, 2, 32, 32), NGROUPS=2).meta)
     assert too_few_groups(ramp((1, 3, 32, 32), NGROUPS=3).meta) is None
+    with pytest.raises(SkipStep, match="2 groups"):
+        jump(ramp((1, 2, 32, 32), TGROUP=10.0), references(), JumpParams(), context())
 
 
 def test_bad_headers_and_references():

@@ -5,7 +5,7 @@ import pytest
 
 from jwcore import planner
 from jwcore.algorithms import dq
-from jwcore.api import BadInput, Context, ExposureSet, SkipStep, StepFailed, UsageError
+from jwcore.api import BadInput, Context, ExposureSet, SkipStep, StepFailed
 from jwcore.builtin.image3.outlier_detection import OutlierDetectionParams, outlier_detection
 from jwcore.declare import ExposureType
 from jwcore.testing import tiny_image
@@ -150,7 +150,25 @@ def test_other_modes_are_refused():
     assert "ami exposures is not available yet" in step.reason
 
 
-def test_thresholds_must_be_numbers():
-    with pytest.raises(UsageError, match="snr"):
-        run(dithered(count=2), snr="five")
+def test_exposures_without_weight_stay_out_of_the_median():
+    images = [exposure(0) for _ in range(3)]
+    images[0].data[:] = 1000.0
+    images[0].var_rnoise[:] = 0.0
+    for k, made in enumerate(images):
+        made.meta.observation.exposure_number = f"{k:05d}"
+    context = Context("outlier_detection")
+    saved = []
+    context.save = lambda name, product: saved.append(product[0])
+    run(ExposureSet(images), context, resample_data=False, save_intermediate_results=True)
+    np.testing.assert_array_equal(saved[0].data, exposure(0).data)
+
+
+def test_exposures_in_different_units_are_refused():
+    mixed = dithered(count=2)
+    mixed[1].meta.bunit_data = "DN/s"
+    with pytest.raises(BadInput, match=r"00002_nrca1_cal\.fits \(DN/s\) with others"):
+        run(mixed)
+
+
+def test_one_threshold_serves_both_passes():
     assert run(dithered(count=2), snr="7") is not None

@@ -3,7 +3,7 @@ import pytest
 
 from jwcore import models, planner
 from jwcore.algorithms.dq import DO_NOT_USE, PERSISTENCE, SATURATED
-from jwcore.api import BadInput, Context, StepFailed, Tree
+from jwcore.api import BadInput, Context, StepFailed, Tree, UsageError
 from jwcore.builtin.detector1.persistence import PersistenceParams, persistence
 from jwcore.synth import Effects, tiny_exposure
 from tests.truth._reduce import write_references
@@ -143,7 +143,7 @@ def test_bad_files_and_headers(tmp_path):
     Tree({"NRCA1": {"rows": [1]}}).write(tmp_path / "bad.asdf")
     with pytest.raises(BadInput, match="not a file of persistence"):
         run(exposure(), persistence_array_file=str(tmp_path / "bad.asdf"))
-    with pytest.raises(BadInput, match=r"missing\.asdf"):
+    with pytest.raises(ValueError, match=r"there is no file .*missing\.asdf"):
         run(exposure(), persistence_array_file=str(tmp_path / "missing.asdf"))
     with pytest.raises(BadInput, match="no start time"):
         run(exposure(EXPSTART=None))
@@ -182,3 +182,9 @@ def test_charge_released_after_a_bright_exposure_is_flagged(tmp_path, limit):
     assert np.all(dq[20:24, 20:24] & PERSISTENCE)
     assert np.all(dq[20:24, 20:24] & DO_NOT_USE)
     assert not np.any(dq[:16] & PERSISTENCE)
+
+
+def test_the_saved_times_have_no_name_of_their_own():
+    own = {"persistence": {"skip": False, "save_persistence": "mine.asdf"}}
+    with pytest.raises(UsageError, match=r"save_persistence = 'mine\.asdf' is not allowed"):
+        planner.plan(exposure(), "persistence", references="none", params=own)

@@ -71,6 +71,23 @@ def test_inverse_uses_the_factor_of_the_header():
     assert exposure.meta.bunit_data == "DN/s"
 
 
+def test_what_was_not_converted_is_not_undone():
+    exposure = _image(bunit_data="DN/s")
+    data = exposure.data.copy()
+    for factor in (None, 0.5):  # the factor alone does not tell, the unit does
+        exposure.meta.photometry.conversion_megajanskys = factor
+        with pytest.raises(SkipStep, match="nothing to undo: the data are in DN/s"):
+            _run(exposure, _references(), inverse=True)
+    np.testing.assert_array_equal(exposure.data, data)
+
+
+def test_the_inverse_leaves_no_factor_behind():
+    exposure = _run(_run(_image(), _references()), _references(), inverse=True)
+    assert exposure.meta.photometry.conversion_megajanskys is None
+    with pytest.raises(SkipStep, match="nothing to undo"):
+        _run(exposure, _references(), inverse=True)
+
+
 def test_time_dependence():
     exposure = _image(exposure__mid_time=60365.0)
     _run(exposure, _references(TIMECOEFF_LINEAR=LINEAR))

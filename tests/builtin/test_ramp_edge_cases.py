@@ -65,7 +65,7 @@ def find_snowballs(source, given):
 
 
 def fit_likely(source, given):
-    return ramp_fit(source, given, RampFitParams(algorithm="LIKELY"), context()).get("rate")
+    return ramp_fit(source, given, RampFitParams(algorithm="LIKELY"), context())["rate"]
 
 
 def clean_lines(source, given):
@@ -122,7 +122,7 @@ def test_exposures_without_a_good_group(step, kind):
         with pytest.raises(SkipStep, match="not one ramp"):
             step(source, references())
     elif step is fit_likely:
-        assert step(source, references()) is None
+        assert np.isnan(step(source, references()).data).all()
     else:
         step(source, references())
     corrected = step is correct_reads and kind == "unusable"  # what is flagged still has a value
@@ -138,7 +138,7 @@ def test_exposures_without_a_good_group(step, kind):
 def test_a_single_group(step):
     source = exposure(ngroups=1)
     before = source.copy()
-    if step in (clean_lines, flag_migration):
+    if step in (clean_lines, flag_migration, find_snowballs):
         with pytest.raises(SkipStep, match="group"):
             step(source, references())
         np.testing.assert_array_equal(source.data, before.data)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
-from jwcore.api import BadInput, Context, Cube, ExposureType, Image, UsageError, read, write
+from jwcore.api import BadInput, Context, Cube, Detector, ExposureType, Image, UsageError, read, write
 from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit, refuse_names
 
 from ._ramps import DETECTOR, context, ramp, reference
@@ -54,9 +54,18 @@ def test_products_can_be_written(tmp_path):
         np.testing.assert_array_equal(again.var_rnoise, product.var_rnoise)
 
 
-def test_integral_field_units_have_their_own_model():
-    services = Context(detector=DETECTOR, exposure_type=ExposureType("ANY", "ANY", family="ifu"))
-    assert type(fit(exposure(), services)["rate"]).__name__ == "IFUImage"
+@pytest.mark.parametrize(
+    ("family", "mode", "model"),
+    [
+        ("ifu", None, "IFUImage"),
+        ("lamp", "IFU", "IFUImage"),
+        ("lamp", "FIXEDSLIT", "Image"),
+        ("calibration", "IFU", "Image"),
+    ],
+)
+def test_spectra_in_slices_have_their_own_model(family, mode, model):
+    services = Context(detector=DETECTOR, exposure_type=ExposureType("ANY", "ANY", family=family))
+    assert type(fit(exposure(OPMODE=mode), services)["rate"]).__name__ == model
 
 
 def test_dark_current_adds_noise():
@@ -73,25 +82,49 @@ def test_gain_factor_is_handed_on():
     assert fit(exposure())["rate"].meta.exposure.gain_factor is None
 
 
-def test_nothing_to_fit_gives_no_products(caplog):
-    """Everything saturated from the start, or fewer than two groups left of a mid-infrared detector."""
-    saturated = exposure()
-    saturated.groupdq[:] = SATURATED
-    services = context()
-    assert fit(saturated, services) == {}
-    assert "all are saturated in the first group" in caplog.text
-    assert services.counts == {"lost_pixels": 32 * 32}
-    short = exposure(ngroups=3)
-    short.groupdq[:, [0, -1]] = DO_NOT_USE
-    assert fit(short, context(readout="mid-infrared")) == {}
-
-
-def test_a_piece_of_an_exposure_always_has_products():
+def saturated():
+    """Ramps that are saturated from the start."""
     source = exposure()
     source.groupdq[:] = SATURATED
-    rate = fit(source, Context(detector=DETECTOR, rows=slice(0, 32)))["rate"]
-    assert np.isnan(rate.data).all()
-    assert (rate.dq == SATURATED | DO_NOT_USE).all()
+    return source
+
+
+def too_short():
+    """Ramps of which one group is left."""
+    source = exposure(ngroups=3)
+    source.groupdq[:, [0, -1]] = DO_NOT_USE
+    return source
+
+
+@pytest.mark.parametrize("readout", ["near-infrared", "mid-infrared"])
+@pytest.mark.parametrize(
+    ("source", "flags", "reason"),
+    [(saturated(), SATURATED, "all are saturated in the first group"), (too_short(), 0, "too few")],
+)
+def test_products_without_values_say_why(source, flags, reason, readout, caplog):
+    services = context(readout=readout)
+    for product in fit(source, services).values():
+        assert np.isnan(product.data).all()
+        assert (product.dq == flags | DO_NOT_USE).all()
+        for array in (product.err, product.var_poisson, product.var_rnoise):
+            assert not array.any()
+    assert f"{reason}" in caplog.text
+    assert services.counts == {"lost_pixels": 32 * 32}
+
+
+def test_a_piece_does_not_speak_for_the_exposure(caplog):
+    fit(saturated(), Context(detector=DETECTOR, rows=slice(0, 32)))
+    assert not caplog.text
+
+
+def test_the_exposure_decides_which_groups_are_left_out():
+    """A pixel elsewhere keeps the first group, so that a jump into the second one is a jump."""
+    source = exposure()
+    source.groupdq[:, 0] = DO_NOT_USE
+    source.groupdq[:, 1] = JUMP_DET
+    survey = {"usable": np.ones((1, 6), bool)}
+    rate = fit(source, Context(detector=Detector("TEST", "ANY", readout="mid-infrared"), survey=survey))["rate"]
+    assert (rate.dq == JUMP_DET).all()
 
 
 def test_single_group():

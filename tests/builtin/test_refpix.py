@@ -197,3 +197,8 @@ def test_kernels_that_cannot_be_used_are_refused(references, params, error, mess
     with pytest.raises(error, match=message):
         refpix(exposure, references, sirs(**params), context())
     np.testing.assert_array_equal(exposure.data, before)
+
+
+def test_the_window_of_the_running_median_fits_into_a_frame():
+    with pytest.raises(ValueError, match="less than or equal to 2047"):
+        RefPixParams(side_smoothing_length=2048)

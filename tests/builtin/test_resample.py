@@ -155,8 +155,9 @@ def test_grid_from_a_file(tmp_path):
     assert again.shape == first.shape
     np.testing.assert_array_equal(again.con, first.con)
     np.testing.assert_allclose(again.data, first.data, rtol=1e-5)
+    path.write_text("nothing")
     with pytest.raises(UsageError, match="output_wcs"):
-        run(dithered(), output_wcs=str(tmp_path / "none.asdf"))
+        run(dithered(), output_wcs=str(path))
 
 
 def test_every_group_onto_an_image_of_its_own():
@@ -194,5 +195,19 @@ def test_errors_name_the_exposure():
     bare.wcs = None
     with pytest.raises(BadInput, match="assign_wcs"):
         run(ExposureSet([bare]))
-    with pytest.raises(BadInput, match="fillval"):
-        run(dithered(count=2), fillval="many")
+
+
+def test_exposures_in_different_units_are_refused():
+    mixed = dithered(count=3)
+    mixed[1].meta.bunit_data = "DN/s"
+    with pytest.raises(BadInput, match=r"combines .*00002_nrca1_cal\.fits \(DN/s\) with others \(MJy/sr\)"):
+        run(mixed)
+
+
+def test_lanczos_has_no_use_for_pixfrac(caplog):
+    whole, shrunk = (run(dithered(count=2), kernel="lanczos2", pixfrac=pixfrac) for pixfrac in (1.0, 0.5))
+    np.testing.assert_array_equal(whole.data, shrunk.data)
+    assert shrunk.meta.resample.pixfrac == 1.0
+    assert "kernel lanczos2 has no use for pixfrac 0.5" in caplog.text
+    assert "does not conserve flux" in caplog.text
+    assert run(dithered(count=2), kernel="turbo", pixfrac=0.5).meta.resample.pixfrac == 0.5

@@ -112,6 +112,13 @@ def test_a_second_run_must_not_mix_recorded_and_subtracted():
     np.testing.assert_allclose(levels(again), [0.0, 0.12], atol=MEDIAN_ERROR)
 
 
+def test_exposures_in_different_units_are_refused():
+    mixed = dithered(count=3)
+    mixed[0].meta.bunit_data = "DN/s"
+    with pytest.raises(BadInput, match=r"combines .*00001_nrca1_cal\.fits \(DN/s\) with others \(MJy/sr\)"):
+        run(mixed)
+
+
 def test_one_exposure_is_skipped_unchanged():
     exposures = dithered(count=1)
     before = fingerprints(exposures)

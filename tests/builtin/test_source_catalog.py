@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import QTable, Table
 
-from jwcore import models
+from jwcore import models, planner
 from jwcore.api import Context, Image, Meta, Reference, SkipStep, UsageError
 from jwcore.builtin.image3.source_catalog import SourceCatalogParams, source_catalog
+from jwcore.testing import tiny_image
 from tests.algorithms._sky import pointed, separation, star_field
 
 STERADIANS = 1e-13
@@ -42,6 +44,7 @@ def mosaic(image=None, *, ratio=None):
     made.data[:, :20] = np.nan
     made.err[:, :20] = np.nan
     made.wht[380:] = 0
+    made.meta.bunit_data = made.meta.bunit_err = "MJy/sr"
     made.meta.photometry.pixelarea_steradians = STERADIANS
     made.meta.resample.pixel_scale_ratio = ratio
     made.meta.instrument.filter, made.meta.instrument.pupil = "F200W", "CLEAR"
@@ -94,6 +97,25 @@ def test_metadata_and_files(tmp_path):
     assert models.read(tmp_path / "x_segm.fits").wcs is not None
 
 
+def test_metadata_tell_how_it_was_made():
+    meta = run(mosaic(), npixels=10)["cat"].table.meta
+    assert meta["aperture_params"]["aperture_corrections"] == pytest.approx([100 / 30, 2.0, 100 / 70])
+    assert (meta["local_bkg_width"], meta["aperture_mask_method"]) == (0, "correct")
+    assert meta["kron_params"] == [2.5, 1.4, 0.0]
+    assert meta["date"].endswith("UTC")
+
+
+def test_labels_have_no_unit():
+    exposure = mosaic()
+    exposure.meta.photometry.conversion_megajanskys = 0.5
+    exposure.meta.exposure.exposure_time = 100.0
+    labels = run(exposure, npixels=10)["segm"].meta
+    assert [labels.bunit_data, labels.photometry.pixelarea_steradians, labels.exposure.exposure_time] == [None] * 3
+    assert labels.photometry.conversion_megajanskys is None
+    assert labels.instrument.filter == "F200W"
+    assert exposure.meta.bunit_data == "MJy/sr"
+
+
 def test_the_mosaic_names_its_catalogue():
     exposure, context = mosaic(), Context(namer=lambda product, extension: f"x_{product}.{extension}")
     products = run(exposure, context=context, npixels=10)
@@ -117,10 +139,28 @@ def test_star_finders_give_no_segments(finder):
 def test_other_apertures_name_the_columns():
     table = run(mosaic(), aperture_ee1=10, aperture_ee2=70, aperture_ee3=80)["cat"].table
     assert {"aper10_flux", "aper80_vegamag_err", "CI_70_10", "CI_80_70", "CI_80_10"} <= set(table.colnames)
-    with pytest.raises(UsageError, match=r"60% .* 10, 30, 50, 70, 80"):
+    with pytest.raises(SkipStep, match="no aperture of 60%"):
         run(mosaic(), aperture_ee2=60)
     with pytest.raises(UsageError, match="do not increase"):
         SourceCatalogParams(aperture_ee1=50)
+
+
+def test_apertures_that_the_reference_lacks_are_refused_in_the_plan(tmp_path):
+    path = tmp_path / "apcorr.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(references()["apcorr"].table("APCORR"), name="APCORR")]).writeto(
+        path
+    )
+    exposures = [tiny_image(seed=seed, FILTER="F200W", PUPIL="CLEAR") for seed in (1, 2)]
+
+    def plan(**params):
+        overrides = {"apcorr": str(path), "abvegaoffset": str(path)}
+        return planner.plan(
+            exposures, "image3", references="none", overrides=overrides, params={"source_catalog": params}
+        )
+
+    with pytest.raises(UsageError, match=r"source_catalog: apcorr\.fits has no aperture of 60% .* 10, 30, 50, 70, 80"):
+        plan(aperture_ee2=60)
+    assert not plan(aperture_ee3=80).problems
 
 
 def test_apertures_are_pixels_of_the_detector():
@@ -133,7 +173,7 @@ def test_rows_are_selected_by_the_columns_there_are():
     exposure = mosaic()
     exposure.meta.subarray.name = "FULL"
     refs = references() | {"apcorr": apcorr(filter="F200W", subarray="full")}
-    assert run(exposure, refs)["cat"].table.meta["aperture_params"]["aperture_correction"] == pytest.approx(1 / 0.7)
+    assert run(exposure, refs)["cat"].table.meta["aperture_params"]["aperture_corrections"][2] == pytest.approx(1 / 0.7)
     table = references()["apcorr"].table("APCORR")
     plain = Reference.from_arrays(
         "apcorr", {"APCORR": table[["eefraction", "radius", "apcorr", "skyin", "skyout"]][::2].copy()}
@@ -164,6 +204,10 @@ def test_reasons_for_no_catalogue():
         run(empty)
     with pytest.raises(SkipStep, match="no apcorr"):
         run(mosaic(), {"abvegaoffset": references()["abvegaoffset"]})
+    rates = mosaic()
+    rates.meta.bunit_data = rates.meta.bunit_err = "DN/s"
+    with pytest.raises(SkipStep, match=r"not flux calibrated: .* DN/s"):
+        run(rates)
     uncalibrated = mosaic()
     uncalibrated.meta.photometry.pixelarea_steradians = None
     with pytest.raises(SkipStep, match="PIXAR_SR"):

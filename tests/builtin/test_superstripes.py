@@ -4,6 +4,7 @@ import pytest
 from jwcore.algorithms import dq
 from jwcore.api import BadInput, Context, Detector, ExposureType, Meta, Ramp, Reference, StripeReadout, SuperstripeRamp
 from jwcore.api import of_one_stripe as one_stripe
+from jwcore.builtin.detector1 import charge_migration, jump
 from jwcore.builtin.detector1.dq_init import DQInitParams, dq_init
 from jwcore.builtin.detector1.ipc import ipc
 from jwcore.builtin.detector1.ramp_fit import RampFitParams, ramp_fit
@@ -138,6 +139,15 @@ def test_groups_that_are_reads_of_the_same_lines_are_in_the_order_of_time():
     np.testing.assert_allclose(np.ravel(joined.meta.get("exposure.read_times")), expected)
 
 
+@pytest.mark.parametrize("too_few_groups", [jump.too_few_groups, charge_migration.too_few_groups])
+def test_plans_count_the_groups_of_the_joined_ramp(too_few_groups):
+    exposure = superstripe(repeats=2)
+    assert too_few_groups(exposure.meta) is None
+    assert too_few_groups(refpix(exposure, {}, RefPixParams(), context()).meta) is None
+    assert "2 groups" in too_few_groups(superstripe(repeats=1).meta)
+    assert "2 groups" in too_few_groups(superstripe(repeats=2, NGROUPS=1).meta)
+
+
 def test_integrations_and_their_times_are_counted_in_cycles():
     exposure = superstripe(INTSTART=7, INTEND=12, NINTS=12)
     columns = [
@@ -212,10 +222,12 @@ def test_flags_of_reference_pixels_are_those_of_the_stripe():
     assert not refpix(exposure, {}, RefPixParams(), context()).data.any()
 
 
-def test_truth_repeated_reads_are_fitted_at_the_times_at_which_they_were_made():
-    exposure = superstripe(repeats=2, TGROUP=44 * 28e-5, TFRAME=44 * 28e-5, NGROUPS=4)
-    reads = np.array([[28 * (23 + 21 * repeat + 44 * group) * 1e-5 for repeat in (0, 1)] for group in range(4)])
-    exposure.data = np.zeros((6, 4, 42, ACROSS), np.float32)
+@pytest.mark.parametrize("ngroups", [1, 4])
+def test_truth_repeated_reads_are_fitted_at_the_times_at_which_they_were_made(ngroups):
+    """Also if they are but two groups, between which a group time has not passed."""
+    exposure = superstripe(repeats=2, TGROUP=44 * 28e-5, TFRAME=44 * 28e-5, NGROUPS=ngroups)
+    reads = np.array([[28 * (23 + 21 * repeat + 44 * group) * 1e-5 for repeat in (0, 1)] for group in range(ngroups)])
+    exposure.data = np.zeros((6, ngroups, 42, ACROSS), np.float32)
     for repeat in (0, 1):
         exposure.data[:, :, 21 * repeat + 4 : 21 * (repeat + 1)] = 1e4 * reads[None, :, repeat, None, None]
     ramp = refpix(exposure, {}, RefPixParams(), context())
@@ -225,6 +237,9 @@ def test_truth_repeated_reads_are_fitted_at_the_times_at_which_they_were_made():
     products = ramp_fit(ramp, references, RampFitParams(), context())
     np.testing.assert_allclose(products["rate"].data, 1e4, rtol=1e-4)
     assert products["rateints"].shape[0] == NSCI
+    ramp.meta.set("exposure.read_times", None)
+    evenly = ramp_fit(ramp, references, RampFitParams(), context())["rate"]
+    assert np.all(evenly.data < 6e3), "lines at even times miss the rate by half"
 
 
 def test_a_kernel_of_every_pixel_is_cut_like_the_image(image):

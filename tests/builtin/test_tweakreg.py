@@ -76,7 +76,8 @@ def test_one_exposure_can_still_save_its_catalogue():
     context = Context()
     with pytest.raises(StepFailed, match="catalogues are saved"):
         align(ExposureSet([exposure(sky_stars())]), context=context, save_catalogs=True, **SEGMENTS)
-    (catalog,) = context.saved["cat"].values()
+    ((name, catalog),) = context.saved["cat"].items()
+    assert catalog.base == name == "field1_cal"
     assert catalog.table.colnames == ["id", "x", "y", "flux"]
     assert len(catalog.table) > 30
 
@@ -162,8 +163,6 @@ def test_bad_catalogues_are_named(tmp_path):
     (tmp_path / "list.txt").write_text("field1_cal.fits nowhere.ecsv")
     with pytest.raises(UsageError, match=r"nowhere\.ecsv"):
         align(exposures, use_custom_catalogs=True, catfile=str(tmp_path / "list.txt"))
-    with pytest.raises(UsageError, match=r"none\.txt"):
-        align(exposures, use_custom_catalogs=True, catfile=str(tmp_path / "none.txt"))
     Table({"a": [1.0], "y": [2.0]}).write(tmp_path / "nowhere.ecsv")
     with pytest.raises(UsageError, match="no columns x and y"):
         align(exposures, use_custom_catalogs=True, catfile=str(tmp_path / "list.txt"))
@@ -218,7 +217,7 @@ def test_bad_reference_catalogues(tmp_path):
     Table({"RA": [1.0], "ra": [1.0], "DEC": [2.0]}).write(tmp_path / "twice.ecsv")
     Table({"RA": [1.0], "delta": [2.0]}).write(tmp_path / "without.ecsv")
     (tmp_path / "broken.ecsv").write_text("no table")
-    cases = {"twice": "ambiguous", "without": "no columns RA", "broken": "cannot read", "absent": "no such"}
+    cases = {"twice": "ambiguous", "without": "no columns RA", "broken": "cannot read"}
     for name, message in cases.items():
         with pytest.raises(UsageError, match=message):
             align(exposures, abs_refcat=str(tmp_path / f"{name}.ecsv"))

@@ -2,12 +2,14 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from click.testing import CliRunner
 
 from jwcore import models, planner, plugins
 from jwcore.cli import root
-from jwcore.errors import JwcalError, PluginError, RunFailed, UsageError
+from jwcore.errors import BadInput, JwcalError, PluginError, RunFailed, UsageError
 from jwcore.plugin_modules import module_from_source
 from jwcore.plugins import Plugins, Selection
 from jwcore.replay import replay
@@ -70,11 +72,23 @@ def refusal(text, write_plugin, name="acme"):
          "the default P.n = 9 is not allowed: Input should be less than or equal to 5 [acme.py:7] — correct the default"),
         ("@api.step(stage='photom', params={'n': 1})\ndef mine(exposure):\n    return exposure\n", "derived from api.Params"),
         ("@api.step(stage='photom', products={'a': 'save_a'})\ndef mine(exposure):\n    return exposure\n",
-         "the product 'a' is switched on by 'save_a', which is no parameter"),
+         "'a' is switched on by 'save_a', which is no parameter"),
+        ("@api.step(stage='photom', undoes='back')\ndef mine(exposure):\n    return exposure\n",
+         "'what undoes the step' is switched on by 'back', which is no parameter"),
         ("def mine(exposure):\n    return exposure\n", "the file brings no step, wrapper, stage or hook"),
+        ("@api.step(stage='photom', where={'FILTR': 'F200W'})\ndef mine(exposure):\n    return exposure\n",
+         "mine names the keyword FILTR, which does not exist — did you mean 'FILTER'?"),
+        ("@api.step(stage='photom', reference=('flat',))\ndef mine(exposure):\n    return exposure\n",
+         "step() got an unexpected keyword argument 'reference'; did you mean 'optional_references' or 'references'?"),
+        ("JWCAL_API = 'banana'\n", "JWCAL_API = 'banana' is no version"),
+        ("@api.step(stage='photom')\ndef mine(exposure):\n    return exposure\n\n\n"
+         "@api.step(stage='flat_field')\ndef mine(exposure):\n    return exposure\n", "there are two functions mine"),
+        ("@api.step(stage='photom', references='ghost', images='gost')\ndef mine(exposure):\n    return exposure\n",
+         "images= names gost, which is no reference of the step [acme.py:4] — add it to references="),
     ],
     ids=["bare step", "positional", "bare wrapper", "bare stage", "hidden function", "hidden module", "syntax", "exception",
-         "default", "params", "switch", "nothing"],
+         "default", "params", "switch", "undoes", "nothing", "keyword", "argument", "version", "twice",
+         "images"],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_said_with_its_line(write_plugin, text, expected):
     assert expected in refusal(HEAD + text, write_plugin)
@@ -282,3 +296,118 @@ def test_the_only_plugins_that_are_allowed_must_exist(monkeypatch):
     monkeypatch.setenv("JWCAL_PLUGINS", "builtin,nircm")
     with pytest.raises(UsageError, match="did you mean 'nircam'"):
         Plugins(Selection.parse())
+
+
+SHAPE_CHANGERS = {
+    "one array": "    exposure.data = exposure.data[:-1]\n",
+    "all alike": "    for name in exposure.arrays():\n        setattr(exposure, name, getattr(exposure, name)[:-1])\n",
+}
+
+
+@pytest.mark.parametrize("body", SHAPE_CHANGERS.values(), ids=SHAPE_CHANGERS)
+def test_a_step_that_changes_the_shape_is_blamed_in_a_run(write_plugin, body):
+    text = HEAD + f"@api.step(stage='flat_field')\ndef mine(exposure):\n{body}    return exposure\n"
+    plan = planner.plan(tiny_image(), "flat_field", plugins=(write_plugin(text),), references="none")
+    with pytest.raises(PluginError, match="acme:flat_field changed the shape of data"):
+        plan.run()
+
+
+def test_a_step_that_leaves_the_program_has_failed(write_plugin):
+    text = HEAD + "import sys\n\n@api.step(stage='flat_field')\ndef mine(exposure):\n    sys.exit(7)\n"
+    path = write_plugin(text)
+    plan = planner.plan(tiny_image(), "flat_field", plugins=(path,), references="none")
+    with pytest.raises(RunFailed, match=r"flat_field \(acme:flat_field, acme.py:8\) failed: SystemExit: 7"):
+        plan.run()
+    answer = CliRunner().invoke(root, ["check", path])
+    assert "SystemExit: 7 (acme.py:8)" in answer.output
+    assert answer.exit_code == 5
+    assert "SystemExit: 7" in refusal(HEAD + "import sys\nsys.exit(7)\n", write_plugin)
+
+
+def test_an_undeclared_reference_is_the_plugins_fault(write_plugin):
+    path = write_plugin(HEAD + "@api.step(stage='photom')\ndef mine(exposure, references):\n    references['flat']\n")
+    plan = planner.plan(tiny_image(), "photom", plugins=(path,), references="none")
+    said = 'asks for a flat reference that it did not declare [acme:photom] — add references=("flat",) to @step'
+    with pytest.raises(PluginError) as error:
+        plan.run()
+    assert said in str(error.value)
+    answer = CliRunner().invoke(root, ["check", path])
+    assert 'did not declare — add references=("flat",) to @step' in answer.output
+    assert answer.exit_code == 5
+
+
+# ---------------------------------------------------------------- references of a type of its own
+GHOST = HEAD + (
+    "@api.stage(after='flat_field')\ndef ghost_subtract(exposure, references):\n    'Subtract the ghost.'\n\n"
+    "@api.step(stage='ghost_subtract', references=('ghost',), images=('ghost',))\ndef mine(exposure, references):\n"
+    "    exposure.data -= references['ghost'].array('SCI')\n    return exposure\n"
+)
+
+
+def ghost_file(folder, shape, **cards):
+    header = fits.Header({"REFTYPE": "GHOST", "INSTRUME": "NIRCAM", "USEAFTER": "2020-01-01T00:00:00", **cards})
+    plane = np.arange(np.prod(shape), dtype="f4").reshape(shape)
+    path = folder / "refs" / "ghost.fits"
+    path.parent.mkdir(exist_ok=True)
+    fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(plane, name="SCI")]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize("how", ["override", "folder"])
+def test_images_of_an_own_type_are_cut_to_the_sub_array(write_plugin, tmp_path, how):
+    whole = {"SUBARRAY": "FULL", "SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 64, "SUBSIZE2": 48}
+    path = ghost_file(tmp_path, (48, 64), **whole)
+    image = tiny_image(SUBARRAY="SUB32", SUBSTRT1=9, SUBSTRT2=5)
+    given = {"overrides": {"ghost": str(path)}} if how == "override" else {"references": str(path.parent)}
+    plan = planner.plan(image, "ghost_subtract", plugins=(write_plugin(GHOST),), **{"references": "none", **given})
+    result = plan.run()["ghost_subtract"]
+    np.testing.assert_array_equal(result.data, image.data - fits.getdata(path)[4:36, 8:40])
+
+
+@pytest.mark.parametrize(
+    ("shape", "cards", "words"),
+    [
+        ((10, 10), {}, "reference of 10×10 pixels does not say where it lies"),
+        ((32, 32), {"INSTRUME": "MIRI"}, "INSTRUME MIRI"),
+    ],
+)
+def test_a_file_of_an_own_type_that_does_not_fit_is_refused_while_planning(write_plugin, tmp_path, shape, cards, words):
+    path = ghost_file(tmp_path, shape, **cards)
+    with pytest.raises(BadInput, match=words):
+        planner.plan(
+            tiny_image(),
+            "ghost_subtract",
+            plugins=(write_plugin(GHOST),),
+            references="none",
+            overrides={"ghost": str(path)},
+        )
+
+
+def test_a_recipe_shows_the_stage_of_a_named_plugin(write_plugin):
+    path = write_plugin(GHOST)
+    steps = CliRunner().invoke(root, ["recipe", "image2", "-p", path]).output.split()
+    assert steps[steps.index("flat_field") + 1] == "ghost_subtract"
+    assert "ghost_subtract" not in CliRunner().invoke(root, ["recipe", "image2"]).output
+
+
+def test_check_names_the_line_of_the_plugin_not_that_of_a_library(write_plugin):
+    text = (
+        HEAD
+        + "@api.step(stage='photom')\ndef mine(exposure, params):\n    exposure.data *= params.y\n    return exposure\n"
+    )
+    assert "(acme.py:6)" in CliRunner().invoke(root, ["check", write_plugin(text)]).output
+
+
+def test_the_note_on_an_idle_plugin_says_what_the_exposure_has(write_plugin):
+    text = STEP.replace('stage="photom"', 'stage="photom", where={"INSTRUME": "NIRCAM", "FILTER": "F070W"}')
+    (remark,) = planner.plan(tiny_image(), "photom", plugins=(write_plugin(text),), references="none").remarks
+    assert remark.endswith("acme:photom is for INSTRUME=NIRCAM, FILTER=F070W; here FILTER=F200W")
+
+
+def test_what_is_no_official_keyword_has_a_path_and_survives_in_files(tmp_path):
+    image = tiny_image()
+    with pytest.raises(KeyError, match=r"no keyword GHOSTSUB; what is no official keyword has a path: meta.set\("):
+        image.meta.set_keyword("GHOSTSUB", True)
+    image.meta.set("ghost.peak", 4.5)
+    models.write(image, tmp_path / "x_rate.fits")
+    assert models.read(tmp_path / "x_rate.fits").meta.get("ghost.peak") == 4.5

@@ -1,5 +1,6 @@
 """Discovery and choice of plugins: who acts, who wins, and one-line errors with a cure for everything that is wrong."""
 
+import re
 from functools import partial
 from importlib import metadata
 from types import SimpleNamespace
@@ -183,7 +184,9 @@ def test_two_plugins_of_one_name(write_plugin, tmp_path):
     (tmp_path / "other").mkdir()
     second = tmp_path / "other" / "acme.py"
     second.write_text(source(stage="reset"))
-    with pytest.raises(JwcalError, match="two plugins are called 'acme'"):
+    with pytest.raises(
+        JwcalError, match=rf"two plugins are called 'acme' .*{re.escape(str(second))}. — rename the file"
+    ):
         Plugins(Selection.parse((write_plugin(source()), str(second))))
 
 

@@ -17,7 +17,7 @@ CATALOGUE = """
 from astropy.table import Table
 from jwcore import api
 
-@api.stage(gives=("cat", "list"))
+@api.stage(gives=("cat", "list"), status="source_catalog")
 def count_up(exposure, context):
     "List the pixels."
 
@@ -29,9 +29,10 @@ def keep(exposure):
 def keep_copy(exposure):
     return exposure.copy()
 
-@api.step(stage="count_up")
+@api.step(stage="count_up", products=("values",))
 def list_pixels(exposure, context):
     exposure.meta.source_catalog = context.file_name("cat", "ecsv")
+    context.save("values", {"other": api.Catalog(Table({"value": [1]}), base="other")})
     return {name: api.Catalog(Table({"value": exposure.data.ravel()}), extension=extension)
             for name, extension in (("cat", "ecsv"), ("list", "fits"))}
 
@@ -109,6 +110,11 @@ def test_catalogues_may_be_fits_and_their_names_are_known_beforehand(counting):
     assert len(listed.table) == 24
     assert provenance.runs(listed.provenance)
     assert models.read_meta(counting / "x_i2d.fits").source_catalog == "x_cat.ecsv"
+    assert (counting / "other_values.ecsv").exists()
+
+
+def test_a_product_that_stays_tells_the_status_of_what_was_made_of_it(counting):
+    assert models.read_meta(counting / "x_i2d.fits").cal_step.source_catalog == "COMPLETE"
 
 
 def test_a_member_that_was_left_alone_is_not_complete():

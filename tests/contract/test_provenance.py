@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from click.testing import CliRunner
 
 from jwcore import models, provenance
@@ -54,6 +55,17 @@ def test_the_record_says_what_was_decided_and_what_happened(product):
     for name in ("shapes", "watcher"):
         assert len(settings["plugins"][name]["sha256"]) == 64
         assert "from jwcore import api" in settings["plugins"][name]["source"]
+
+
+def test_the_header_names_the_plugins_of_third_parties(product, toy_plan, tmp_path):
+    loaded = fits.getheader(product)
+    assert [line.split(" sha256 ")[0].rsplit(" ", 1)[0] for line in loaded["HISTORY"]] == [
+        "jwcal plugin shapes",
+        "jwcal plugin watcher",
+    ]
+    toy_plan(product, "toy_add", output_dir=tmp_path / "twice").run()
+    (again,) = (tmp_path / "twice").iterdir()
+    assert list(fits.getheader(again)["HISTORY"]) == list(loaded["HISTORY"])
 
 
 def test_explain_tells_the_story(product):

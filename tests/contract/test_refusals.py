@@ -51,6 +51,43 @@ def test_a_correction_is_not_applied_twice(tmp_path, plugins):
         run_plan(make([path], "photom", plugins=plugins))
 
 
+UNDOABLE = """
+from jwcore import api
+
+class PhotomParams(api.Params):
+    inverse: bool = api.param(False, "Halve instead of double")
+
+@api.step(stage="photom", params=PhotomParams, undoes="inverse")
+def double(exposure, params):
+    exposure.data *= 0.5 if params.inverse else 2.0
+    return exposure
+"""
+
+
+@pytest.mark.parametrize("step", ["flat_field", "photom"])
+def test_a_correction_that_can_be_undone_is_undone_only_where_it_was_made(tmp_path, step):
+    inverse = {step: {"inverse": True}}
+    assert not repetition(make([image(tmp_path, done=(step,))], step, params=inverse))
+    (problem,) = make([image(tmp_path, suffix="rate")], "image2", params=inverse).problems
+    assert problem.text == f"{BASE.format(1)}_rate.fits has not been through {step}: there is nothing to undo"
+    assert problem.cure == f"--skip {step}"
+
+
+def test_what_was_undone_may_be_done_again(tmp_path):
+    (tmp_path / "undoable.py").write_text(UNDOABLE)
+    given = models.read(image(tmp_path, done=("photom",)))
+    for inverse, status in ((True, None), (False, "COMPLETE")):
+        plan = planner.plan(
+            given, "photom", references="none", params={"photom": {"inverse": inverse}},
+            use={"photom": str(tmp_path / "undoable.py")},
+        )  # fmt: skip
+        ((outcome,),) = (run_plan(plan).outcomes.values(),)
+        (made,) = outcome.products.values()
+        assert made.meta.cal_step.photom == status
+        given = made
+    assert (made.data == models.read(image(tmp_path)).data).all()
+
+
 def test_going_on_where_an_earlier_run_stopped_is_no_repetition(tmp_path, plugins):
     path = image(tmp_path, done=("assign_wcs", "flat_field", "photom"))
     assert not make([path], "image2", start="resample", plugins=plugins).problems
@@ -83,6 +120,28 @@ def test_loose_exposures_of_different_things_are_not_combined(tmp_path, keyword,
         make(paths, "image3")
     plan = make(paths, "auto")
     assert len([node for node in plan.nodes if node.recipe == "image3"]) == 2
+
+
+def test_exposures_in_different_units_are_not_combined(tmp_path):
+    paths = [image(tmp_path, number) for number in (1, 2, 3)]
+    assert make(paths, "image3").nodes
+    odd = models.read(paths[1])
+    odd.meta.bunit_data = "MJy/sr"
+    models.write(odd, tmp_path / "again.fits").replace(paths[1])
+    with pytest.raises(BadInput, match=r"combines \S+ \(MJy/sr\) with others \(DN/s\) — leave it out"):
+        make(paths, "image3")
+
+
+def test_a_mosaic_is_made_without_the_references_of_its_catalogue(tmp_path):
+    plan = make([image(tmp_path, number) for number in (1, 2)], "image3")
+    assert not plan.problems
+    (catalogue,) = (step for step in plan.nodes[0].steps() if step.label == "source_catalog")
+    assert catalogue.action == "skip"
+    assert "no source of references is in use" in catalogue.reason
+    mistyped = make([image(tmp_path, number) for number in (1, 2)], "image3", overrides={"apcorr": "nowhere.fits"})
+    assert [problem.text for problem in mistyped.problems if "nowhere.fits does not exist" in problem.text]
+    alone = make([image(tmp_path, 3, "i2d")], "source_catalog")
+    assert {problem.exit_code for problem in alone.problems} == {3}
 
 
 def test_auto_says_when_nothing_follows(tmp_path):

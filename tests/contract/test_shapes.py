@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pytest
 
-from jwcore import models
+from jwcore import models, planner
 from jwcore.errors import UsageError
+from jwcore.params import Layer
 from jwcore.testing.exposures import tiny_meta
 
 
@@ -180,10 +181,35 @@ def test_what_is_set_for_a_stage_holds_for_all_its_labels(image, toy_plan):
     assert [step.params["value"] for step in values] == [9.0, 4.0]
 
 
-def test_switching_on_what_nobody_implements_is_a_problem(toy_plan):
-    plan = toy_plan(ramp(), "emicorr", params={"emicorr": {"skip": "false"}})
+def test_asking_for_what_nobody_implements_is_a_problem(toy_plan):
+    plan = toy_plan(ramp(), "emicorr")
     assert [problem.text for problem in plan.problems] == ["no implementation of emicorr"]
-    assert not toy_plan(ramp(), "emicorr").problems
+    assert not toy_plan(ramp(), "emicorr", params={"emicorr": {"skip": "true"}}).problems
+
+
+def known_ramp():
+    exposure = ramp()
+    exposure.meta.exposure.type = "NRC_IMAGE"
+    return exposure
+
+
+def test_a_step_that_is_run_by_name_runs_though_its_default_is_not_to(monkeypatch):
+    """Nor does a delivered setting, which is meant for recipes, keep it from running; the user does."""
+    delivered = Layer("pars.asdf", {"charge_migration": {"skip": True, "signal_threshold": 5.0}})
+    monkeypatch.setattr(planner, "parameter_layers", lambda *_: [delivered])
+    step = planner.plan(known_ramp(), "charge_migration", references="none").nodes[0].entries[0]
+    assert (step.action, step.origins["skip"], step.params["signal_threshold"]) == ("run", "run by name", 5.0)
+    own = {"charge_migration": {"skip": True}}
+    step = planner.plan(known_ramp(), "charge_migration", references="none", params=own).nodes[0].entries[0]
+    assert (step.action, step.reason) == ("skip", "skip is set by command line")
+
+
+@pytest.mark.parametrize("stage", ["rscd", "emicorr"])
+def test_a_step_that_is_for_other_exposures_is_skipped(stage):
+    plan = planner.plan(known_ramp(), stage, references="none")
+    assert plan.problems == []
+    assert plan.nodes[0].entries[0].reason == f"{stage} is for INSTRUME=MIRI"
+    assert getattr(plan.run()[stage].meta.cal_step, stage) == "SKIPPED"
 
 
 def test_recipe_parameters_are_checked(image, toy_plan):

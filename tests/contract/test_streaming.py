@@ -12,7 +12,7 @@ from jwcore.context import Context
 from jwcore.declare import STEP_MARK
 from jwcore.errors import PluginError
 from jwcore.models.mapped import Scratch
-from jwcore.plan_model import RUN, PlannedStep
+from jwcore.plan_model import RUN, SKIP, PlannedStep
 from jwcore.recipes import SCIENCE
 
 SHAPE = (2, 3, 10, 6)
@@ -27,6 +27,11 @@ def ramp():
 
 def planned(*, chunk="rows", halo=0, **params):
     return SimpleNamespace(chunk=chunk, halo=halo, scratch=0.0, runs=True, params=params)
+
+
+def no_questions(step):
+    """Ask nothing about whole exposures."""
+    return {}
 
 
 def run(work, *, height, chunk="rows", halo=0):
@@ -127,7 +132,7 @@ def test_a_step_whose_result_is_saved_ends_its_pass():
     steps = [
         PlannedStep(n, n, action=RUN, on=("science",), chunk="rows", params=saved if n == "b" else {}) for n in names
     ]
-    assert [[step.label for step in group] for group in streaming.passes(steps)] == [["a", "b"], ["c"]]
+    assert [[step.label for step in group] for group in streaming.passes(steps, no_questions)] == [["a", "b"], ["c"]]
 
 
 def test_what_must_be_seen_at_once_may_hang_on_the_parameters():
@@ -142,6 +147,33 @@ def test_what_must_be_seen_at_once_may_hang_on_the_parameters():
     columns = getattr(api.step(stage="jump", chunk=lambda params: "columns")(work), STEP_MARK)
     with pytest.raises(PluginError, match="chunk='columns'"):
         columns.chunk_for(api.Params())
+
+
+def test_what_must_be_known_of_the_whole_is_asked_before_a_pass():
+    """A step that asks what the one before it has asked joins its pass; what comes between may change the answer."""
+
+    def entry(label, **params):
+        return PlannedStep(label, label, action=RUN, on=(SCIENCE,), chunk="rows", params=params)
+
+    questions = {"jump": {"usable": len, "flooded": sum}, "fit": {"usable": len}, "other": {"usable": max}}
+
+    def groups(*entries):
+        found = streaming.passes(entries, lambda step: questions.get(step.label, {}))
+        return [[step.label for step in group] for group in found]
+
+    assert groups(*map(entry, ("scale", "jump", "fit", "scale"))) == [["scale"], ["jump", "fit", "scale"]]
+    assert groups(*map(entry, ("jump", "scale", "fit"))) == [["jump", "scale"], ["fit"]]
+    assert groups(*map(entry, ("fit", "jump"))) == [["fit"], ["jump"]]
+    assert groups(*map(entry, ("fit", "other"))) == [["fit"], ["other"]]
+    skipped = PlannedStep("scale", "scale", action=SKIP, on=(SCIENCE,), chunk="rows")
+    assert groups(entry("jump"), skipped, entry("fit")) == [["jump", "scale", "fit"]]
+    assert groups(entry("jump", save_results=True), entry("fit")) == [["jump"], ["fit"]]
+
+
+def test_a_skipped_step_on_products_does_not_join_the_pass_that_makes_them():
+    fit = PlannedStep("fit", "fit", action=RUN, on=(SCIENCE,), chunk="rows")
+    scale = PlannedStep("scale", "scale", action=SKIP, on=("rate",), chunk="rows")
+    assert list(streaming.passes([fit, scale], no_questions)) == [[fit], [scale]]
 
 
 def test_steps_that_work_on_single_pixels_join_the_pass_of_their_neighbours():
@@ -160,7 +192,9 @@ def test_steps_that_work_on_single_pixels_join_the_pass_of_their_neighbours():
         "pixels",
         "rows",
     ]
-    found = [[step.chunk for step in group] for group in streaming.passes([entry(kind) for kind in kinds])]
+    found = [
+        [step.chunk for step in group] for group in streaming.passes([entry(kind) for kind in kinds], no_questions)
+    ]
     assert found == [
         ["integrations", "pixels", "integrations", "pixels"],
         ["rows", "pixels"],

@@ -38,6 +38,12 @@ def test_every_stage_has_a_page_with_its_signature_and_contract(pages):
         assert stage.summary in text
 
 
+def test_pages_print_no_address(pages):
+    assert [
+        page.name for page in (pages / "stages").iterdir() if re.search(r"<function| at 0x", page.read_text())
+    ] == []
+
+
 def test_every_parameter_is_documented_with_default_and_unit(pages):
     loaded = Plugins(Selection())
     for name in loaded.stages:
@@ -75,16 +81,30 @@ def tutorial_plugin(tmp_path):
 
 
 def test_the_tutorial_replaces_the_flat_field(tutorial_plugin, tmp_path):
-    from jwcore.references import Reference
-
     path = tutorial_plugin(0)
     image = tiny_image()
     plan = planner.plan(image, "flat_field", plugins=(path,), references="none", overrides={"flat": _flat(tmp_path)})
     assert plan.nodes[0].entries[0].implementation == "my_flat:flat_field"
     result = plan.run()["flat_field"]
-    good = image.dq == 0
-    np.testing.assert_allclose(result.data[good][5:], image.data[good][5:] / 2, rtol=1e-6)
-    assert Reference is not None
+    good = result.dq == 0
+    np.testing.assert_allclose(result.data[good], image.data[good] / FLAT[good], rtol=1e-6)
+
+
+@pytest.mark.parametrize("page", ["plugins.md", "../README.md"])
+def test_the_flat_fields_of_tutorial_and_readme_do_all_that_the_stage_asks_for(page, tmp_path):
+    path = tmp_path / "my_flat.py"
+    path.write_text(blocks(page)[0])
+    settings = {"references": "none", "overrides": {"flat": _flat(tmp_path)}}
+    image = tiny_image()
+    usual = planner.plan(image, "flat_field", **settings).run()["flat_field"]
+    mine = planner.plan(image, "flat_field", plugins=(str(path),), **settings).run()["flat_field"]
+    np.testing.assert_array_equal(mine.dq, usual.dq)
+    good = mine.dq == 0
+    for name in usual.arrays():
+        np.testing.assert_allclose(getattr(mine, name)[good], getattr(usual, name)[good], rtol=1e-5, err_msg=name)
+
+
+FLAT = np.linspace(0.5, 2.0, 32 * 32, dtype="f4").reshape(32, 32)
 
 
 def _flat(folder):
@@ -93,9 +113,11 @@ def _flat(folder):
     header = {"REFTYPE": "FLAT", "INSTRUME": "NIRCAM", "DETECTOR": "NRCA1", "TELESCOP": "JWST"}
     primary = fits.PrimaryHDU()
     primary.header.update(header)
-    data = np.full((32, 32), 2.0, "f4")
+    flat, dq = FLAT.copy(), np.zeros((32, 32), "u4")
+    flat[3, 4], dq[3, 4] = 0.001, 1 | 2**18
+    planes = {"SCI": flat, "ERR": flat / 100, "DQ": dq}
     path = folder / "flat.fits"
-    fits.HDUList([primary, fits.ImageHDU(data, name="SCI"), fits.ImageHDU(data * 0, name="ERR")]).writeto(path)
+    fits.HDUList([primary, *(fits.ImageHDU(plane, name=name) for name, plane in planes.items())]).writeto(path)
     return str(path)
 
 
@@ -126,7 +148,10 @@ def test_the_tutorials_side_product_is_planned_and_written(tutorial_plugin, tmp_
 
 def test_the_tutorials_exposures_are_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(blocks("plugins.md")[1], {})
+    page, plugin = {}, {}
+    exec(blocks("plugins.md")[0], plugin)
+    exec(blocks("plugins.md")[1], page)
+    assert page["try_alone"](plugin["flat_field"], plugin["MyFlatParams"]()).var_flat.shape == (32, 32)
     assert (tmp_path / "tiny_rate.fits").exists()
 
 

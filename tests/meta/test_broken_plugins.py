@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from click.testing import CliRunner
 
 from jwcore.cli import root
 from jwcore.errors import UsageError
-from jwcore.testing import ConformanceError, NotChecked, checks
+from jwcore.testing import ConformanceError, NotChecked, checks, tiny_references
 
 BROKEN = Path(__file__).parent / "broken"
 CAUGHT_BY = {
@@ -15,6 +17,10 @@ CAUGHT_BY = {
     "clears_flags": "lets DQ bits only grow",
     "gives_up_late": "skips before it edits",
     "wrong_chunk": "is honest about chunks",
+    "wrong_chunk_image": "is honest about chunks",
+    "wrong_chunk_fit": "is honest about chunks",
+    "wrong_chunk_cube": "is honest about chunks",
+    "wrong_reference": "runs",
     "heavy_import": "imports nothing heavy",
     "closed_room": "imports only the open rooms",
     "writes_reference": "leaves references alone",
@@ -24,6 +30,7 @@ CAUGHT_BY = {
     "changes_type": "keeps shapes and types",
     "unpredictable": "gives the same answer twice",
     "unknown_stage": "loads",
+    "unknown_keyword": "loads",
     "crashes": "runs",
     "wrapper_crashes": "runs",
     "wrapper_yields_twice": "runs",
@@ -67,8 +74,55 @@ def test_a_step_whose_reference_is_unknown_is_not_checked(tmp_path):
         "from jwcore import api\n@api.step(stage='photom', references=('wavemap',))\n"
         "def p(exposure, references):\n    return exposure\n"
     )
-    with pytest.raises(NotChecked, match="no wavemap reference is known here"):
+    with pytest.raises(NotChecked, match="no wavemap reference is known here; give one: --override wavemap=FILE"):
         next(check for check in checks(str(path)) if check.promise == "runs")()
+
+
+GHOST = """
+from jwcore import api
+
+@api.step(stage="photom", references=("ghost", "flat"), images=("ghost",), chunk="rows")
+def photom(exposure, references):
+    exposure.data -= references["ghost"].array("SCI") * references["flat"].array("SCI")
+    return exposure
+"""
+
+
+@pytest.mark.parametrize("given", ["array", "mapping", "reference", "file", "full frame"])
+def test_a_step_is_checked_with_references_of_its_own_type(tmp_path, given):
+    path = tmp_path / "haunted.py"
+    path.write_text(GHOST)
+    plane = np.arange(32 * 32, dtype="f4").reshape(32, 32)
+    whole = np.zeros((2048, 2048), "f4") if given == "full frame" else plane
+    where = {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": whole.shape[1], "SUBSIZE2": whole.shape[0]}
+    image = fits.ImageHDU(whole, name="SCI", header=fits.Header(where))
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "ghost.fits")
+    ghost = {"array": plane, "mapping": {"SCI": plane}, "reference": tiny_references(ghost=plane)["ghost"]}
+    for check in checks(str(path), references={"ghost": ghost.get(given, tmp_path / "ghost.fits")}):
+        check()
+    answer = CliRunner().invoke(root, ["check", str(path), "--override", f"ghost={tmp_path / 'ghost.fits'}"])
+    assert answer.output == "14 promises kept, 0 broken\n"
+
+
+def test_a_chunk_that_cannot_be_tried_is_not_called_kept(tmp_path):
+    path = tmp_path / "flat.py"
+    path.write_text(
+        "from jwcore import api\n@api.step(stage='flat_field', chunk='integrations')\n"
+        "def mine(exposure: 'Image'):\n    return exposure\n"
+    )
+    with pytest.raises(NotChecked, match="an image has no integrations"):
+        next(check for check in checks(str(path)) if check.promise == "is honest about chunks")()
+
+
+def test_references_that_nobody_can_use_are_refused(tmp_path):
+    path = tmp_path / "haunted.py"
+    path.write_text(GHOST)
+    with pytest.raises(UsageError, match=r"unknown name 'gost' .references of haunted. — did you mean 'ghost'"):
+        checks(str(path), references={"gost": np.ones((32, 32))})
+    with pytest.raises(UsageError, match=r"there is no file nowhere\.fits .reference ghost."):
+        checks(str(path), references={"ghost": "nowhere.fits"})
+    with pytest.raises(UsageError, match=r"no ghost reference is known here — hand one over: tiny_references\(ghost="):
+        tiny_references(["ghost"])
 
 
 def test_a_plugin_that_does_not_exist_breaks_no_promise():

@@ -9,6 +9,7 @@ from jwcore.models import (
     SuperstripeRamp,
     Uncal,
     check_exposure,
+    has_detector_rows,
     is_striped,
     of_one_stripe,
     read,
@@ -94,6 +95,13 @@ def test_impossible_readouts_are_refused(numbers, lines, slowaxis, message):
 
 def test_other_exposures_are_not_striped():
     assert not is_striped(Meta())
+
+
+def test_rows_of_the_detector():
+    meta = Meta()
+    assert has_detector_rows(meta)
+    meta.exposure.readpatt = "NRSIRS2RAPID"
+    assert not has_detector_rows(meta)
 
 
 def test_raw_files_are_read_into_the_container_of_their_readout(tmp_path):

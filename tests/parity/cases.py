@@ -16,6 +16,7 @@ from jwcore.synth.simulate import TARGET
 from jwcore.synth.sky import make_catalog
 from jwcore.synth.striped import read_in_stripes
 from jwcore.synth.tables import find_instrument
+from tests.parity.compare import ALLOWED_OUTSIDE
 
 NEAR_INFRARED = (
     "group_scale", "dq_init", "saturation", "ipc", "superbias", "refpix", "linearity", "dark_current",
@@ -37,6 +38,7 @@ _RTOL = {
     **dict.fromkeys(("resample", "resample2", "i2d", "mosaic"), 1e-4),
 }
 _LEAST_RTOL = 1e-5
+_STAGE1 = RAMP_STEPS | {"ramp_fit", "ramp_fitints", "rate", "rateints"}
 
 Options = Mapping[str, Any]
 
@@ -126,6 +128,16 @@ class Case:
         """
         strict = _RTOL.get(step, _LEAST_RTOL)
         return max(strict, _LEAST_RTOL) if "emicorr" in self.steps else strict
+
+    def allowed(self, step: str) -> float:
+        """Return the part of a step's pixels that may lie outside the tolerance."""
+        return 1e-4 if step in _STAGE1 else ALLOWED_OUTSIDE
+
+    @property
+    def counts_hits(self) -> bool:
+        """Whether the jumps that are found are those of single particles, which the truth knows."""
+        search = self.options.get("jump", {})
+        return "jump" in self.steps and not any(search.get(name) for name in ("expand_large_events", "find_showers"))
 
     def simulate(self, cache: Path) -> Simulation:
         """Return exposures and references, simulated once for each state of the simulator."""

@@ -13,7 +13,7 @@ EXACT_EXTENSIONS = ("CON",)
 ERROR_FRACTION = 1e-3
 """Part of a pixel's error that may separate two values."""
 ALLOWED_OUTSIDE = 1e-3
-"""Part of the pixels that may lie outside the tolerance."""
+"""Part of the pixels that may lie outside the tolerance, unless a step says less."""
 ALLOWED_FLAGS = 0.01
 """Part of the pixels with a flag in either product that may have it in one alone."""
 
@@ -62,6 +62,7 @@ def compare(
     *,
     rtol: float,
     noise: float,
+    allowed: float = ALLOWED_OUTSIDE,
     excluded: dict[str, np.ndarray] | None = None,
 ) -> list[Comparison]:
     """Compare all arrays of two products.
@@ -76,6 +77,8 @@ def compare(
         Relative tolerance of floats.
     noise : float
         Error of a pixel where the product has no ERR extension, in its unit.
+    allowed : float
+        Part of the floats that may lie outside the tolerance.
     excluded : dict of ndarray, optional
         Pixels that a declared deviation takes out of the comparison, by extension name.
 
@@ -102,7 +105,7 @@ def compare(
             results.append(compare_exactly(step, name, a, b, keep=keep))
         else:
             error = _error(name, peer, noise)
-            results.append(compare_floats(step, name, a, b, rtol=rtol, error=error, keep=keep))
+            results.append(compare_floats(step, name, a, b, rtol=rtol, error=error, allowed=allowed, keep=keep))
     return results
 
 
@@ -116,7 +119,7 @@ def _error(name: str, peer: dict[str, np.ndarray], noise: float) -> np.ndarray |
     return np.nan_to_num(sigma) if np.shape(sigma) in ((), peer[name].shape) else noise
 
 
-def compare_floats(step, array, ours, peer, *, rtol, error, keep=None) -> Comparison:
+def compare_floats(step, array, ours, peer, *, rtol, error, allowed=ALLOWED_OUTSIDE, keep=None) -> Comparison:
     """Compare values: within max(rtol |peer|, error / 1000), not-a-numbers in the same places."""
     tolerance = np.maximum(rtol * np.abs(peer), ERROR_FRACTION * error)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -130,7 +133,7 @@ def compare_floats(step, array, ours, peer, *, rtol, error, keep=None) -> Compar
     worst = float(finite.max()) if finite.size else 0.0
     lost = int(np.count_nonzero(~np.isfinite(ratio)))
     note = f"{lost} NaN differ" if lost else ""
-    return Comparison(step, array, f"{rtol:g}, err/1000", worst, outside, outside <= ALLOWED_OUTSIDE, note=note)
+    return Comparison(step, array, f"{rtol:g}, err/1000", worst, outside, outside <= allowed, note=note)
 
 
 def compare_flags(step, array, ours, peer, *, keep=None) -> Comparison:

@@ -121,7 +121,7 @@ def markdown(rows: Iterable[Row], *, peer: str, before: str = "", order: Sequenc
         f"`jwst` {peer} against jwcal {version('jwcal')} on simulated exposures; Python {platform.python_version()},",
         f"numpy {version('numpy')}, {platform.machine()}. Every step is compared twice: on the peer's previous product, and",
         "in our own chain. *Worst* is in units of the tolerance (for flags: the part of the pixels with a flag that only one",
-        "side has). *Outside* is the part of the pixels outside the tolerance, 0.001 is allowed. Declared deviations",
+        "side has). *Outside* is the part of the pixels outside the tolerance, 0.001 is allowed, 0.0001 up to the rates. Declared deviations",
         "(`docs/deviations.md`) are applied first and named in the last column. Arrays of a product that agree share a line.",
         "",
         f"{agree} of {len(lines)} lines agree.",

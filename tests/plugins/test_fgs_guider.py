@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from jwcal_fgs import guider
 
-from jwcore import models
+from jwcore import models, planner
 from jwcore.algorithms import dq
 from jwcore.api import Context, Reference
-from jwcore.errors import BadInput, SkipStep
+from jwcore.builtin.detector1.dq_init import DQInitParams, dq_init
+from jwcore.errors import BadInput, SkipStep, UsageError
+from jwcore.testing.exposures import tiny_guider_cal, tiny_guider_raw
 
 SECONDS, RATE, GAIN, NOISE = 0.5, 40.0, 2.0, 3.0
 
@@ -114,10 +117,39 @@ def test_mask():
     mask = np.zeros((8, 6), np.uint32)
     mask[1, 1] = dq.DO_NOT_USE | dq.DEAD
     exposure = reads("FGS_ACQ1")
-    out = guider.dq_init(
-        exposure, {"mask": Reference.from_arrays("mask", dq=mask)}, guider.GuiderDQInitParams(), Context()
-    )
-    np.testing.assert_array_equal(out.dq, mask)
+    dq_init(exposure, {"mask": Reference.from_arrays("mask", dq=mask)}, DQInitParams(), Context())
+    np.testing.assert_array_equal(exposure.dq, mask)
     wrong = Reference.from_arrays("mask", dq=np.zeros((3, 3), np.uint32))
-    with pytest.raises(SkipStep, match="no flags of the shape"):
-        guider.dq_init(exposure, {"mask": wrong}, guider.GuiderDQInitParams(), Context())
+    with pytest.raises(BadInput, match=r"covers \(3, 3\) pixels, the exposure \(8, 6\)"):
+        dq_init(exposure, {"mask": wrong}, DQInitParams(), Context())
+
+
+def test_flags_of_the_user_are_added(tmp_path):
+    mine = np.zeros((32, 32), np.int32)
+    mine[2, 3] = dq.HOT
+    fits.writeto(tmp_path / "mine.fits", mine)
+    exposure = tiny_guider_raw(INSTRUME="FGS", DETECTOR="GUIDER1", EXP_TYPE="FGS_ACQ1")
+    plan = planner.plan(
+        exposure, "dq_init", references="none", overrides={"mask": mask_file(tmp_path)},
+        params={"dq_init": {"user_supplied_dq": str(tmp_path / "mine.fits")}},
+    )  # fmt: skip
+    assert plan.run()["dq_init"].dq[2, 3] == dq.HOT | dq.DO_NOT_USE
+
+
+def mask_file(folder):
+    """A mask all of whose pixels are bad."""
+    header = fits.Header({"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 32, "SUBSIZE2": 32, "DETECTOR": "GUIDER1"})
+    table = np.array([(0, 1, "DO_NOT_USE")], dtype=[("BIT", "i4"), ("VALUE", "i4"), ("NAME", "S20")])
+    flags = fits.ImageHDU(np.ones((32, 32), np.int32), name="DQ")
+    fits.HDUList([fits.PrimaryHDU(header=header), flags, fits.BinTableHDU(table, name="DQ_DEF")]).writeto(
+        folder / "mask.fits"
+    )
+    return str(folder / "mask.fits")
+
+
+def test_a_step_for_other_data_is_not_offered():
+    """The flat_field of science exposures has parameters that the one of guiders lacks, but cannot take their data."""
+    exposure = tiny_guider_cal(INSTRUME="FGS", DETECTOR="GUIDER1", EXP_TYPE="FGS_ACQ1")
+    with pytest.raises(UsageError, match=r"unknown name 'flat_field\.save_interpolated_flat'") as error:
+        planner.plan(exposure, "flat_field", references="none", params={"flat_field": {"save_interpolated_flat": 1}})
+    assert "--use" not in error.value.cure

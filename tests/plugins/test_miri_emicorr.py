@@ -71,6 +71,7 @@ def test_what_cannot_be_corrected_says_why(disturbed):
     assert "SUBXY is not known" in reason(EmiCorrParams(onthefly_corr_freq=LINES), SUBARRAY="SUBXY")
     assert "SLOWR1" in reason(given=_without_slow(references["emicorr"]), READPATT="SLOWR1")
     assert "2 groups" in reason(NGROUPS=2)
+    assert "3 groups" in reason(EmiCorrParams(algorithm="sequential"), NGROUPS=3)
 
 
 def _without_slow(reference):

@@ -89,3 +89,10 @@ def test_a_bad_name_and_an_existing_folder_are_refused(installed):
     folder, _ = installed
     assert "lower-case" in jwcal(["new-plugin", "Bad Name"], {}).stderr
     assert "exists already" in jwcal(["new-plugin", "demoplug", "-o", str(folder)], {}).stderr
+    for taken in ("nircam", "builtin"):  # a package of this name would replace the one that is installed
+        refused = jwcal(["new-plugin", taken, "-o", str(folder / "new")], {})
+        assert (refused.returncode, f"there is a plugin {taken} already — choose another name" in refused.stderr) == (
+            2,
+            True,
+        )
+    assert not (folder / "new").exists()

@@ -5,7 +5,8 @@ import pytest
 from astropy.io import fits
 
 from jwcore.errors import BadInput
-from jwcore.references import Found, OverrideProvider
+from jwcore.references import Found, OverrideProvider, Reference, Window
+from jwcore.references.fitness import as_image
 
 PARAMETERS = {
     "META.INSTRUMENT.NAME": "NIRCAM", "META.INSTRUMENT.DETECTOR": "NRCA1", "META.SUBARRAY.XSTART": "9.0",
@@ -63,3 +64,43 @@ def test_no_reference_file_at_all(tmp_path):
 
 def test_what_is_not_known_is_not_checked(tmp_path):
     assert isinstance(OverrideProvider({"flat": file(tmp_path)}).find(["flat"], {})["flat"], Found)
+
+
+# ---- a type that a plugin brings
+def ghost(tmp_path, shape, **cards):
+    path = file(tmp_path, shape=shape, REFTYPE="GHOST", **cards)
+    return Found("ghost", path, path.name, "override")
+
+
+@pytest.mark.parametrize(
+    ("shape", "cards", "words"),
+    [
+        ((8, 16), {"SUBSIZE1": 16, "SUBSIZE2": 8}, r"covers 16×8 at \(1, 1\) pixels, the exposure 16×8 at \(9, 5\)"),
+        ((6, 6), {"SUBSTRT1": None}, "reference of 6×6 pixels does not say where it lies"),
+    ],
+)
+def test_images_of_a_new_type_must_hold_the_exposure(tmp_path, shape, cards, words):
+    with pytest.raises(BadInput, match=words):
+        as_image(ghost(tmp_path, shape, **cards), PARAMETERS)
+
+
+def test_images_of_a_new_type_are_cut(tmp_path):
+    found = as_image(ghost(tmp_path, (32, 64)), PARAMETERS)
+    reference = Reference.from_file("ghost", found.path, window=Window(9, 5, 16, 8), image=found.image)
+    assert reference.array().shape == reference.shape() == (8, 16)
+
+
+@pytest.mark.parametrize(
+    ("shape", "cut"), [((32, 64), (8, 16)), ((2048, 2048), (8, 16)), ((6, 6), (6, 6)), ((64,), (64,))]
+)
+def test_arrays_of_an_undeclared_type_are_cut_when_their_header_says_where_they_lie(shape, cut):
+    header = FULL if shape == (32, 64) else {}
+    array = np.zeros(shape, "f4")
+    reference = Reference.from_arrays("ghost", {"SCI": array}, header=header, window=Window(9, 5, 16, 8))
+    assert reference.array().shape == reference.shape() == cut
+
+
+def test_an_undeclared_type_that_says_where_it_lies_is_checked_too(tmp_path):
+    path = ghost(tmp_path, (8, 16), SUBSIZE1=16, SUBSIZE2=8).path
+    with pytest.raises(BadInput, match="does not contain it"):
+        OverrideProvider({"ghost": path}).find(["ghost"], PARAMETERS)

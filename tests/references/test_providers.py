@@ -15,6 +15,7 @@ from jwcore.references import (
     Missing,
     NotApplicable,
     OverrideProvider,
+    RecordedProvider,
     SyntheticProvider,
     chain_from_options,
 )
@@ -196,6 +197,15 @@ def test_folder_index_follows_changes(tmp_path, parameters, monkeypatch):
     assert read == ["b.fits"]
 
 
+def test_a_full_frame_of_a_new_type_stands_in_for_a_sub_array(tmp_path, parameters):
+    frame = {"REFTYPE": "GHOST", "SUBARRAY": "FULL"}
+    sub = {**parameters, "META.SUBARRAY.NAME": "SUB64P"}
+    write(tmp_path, "no_image.fits", **frame)
+    assert isinstance(pick(tmp_path, sub, "ghost"), Missing)
+    write(tmp_path, "image.fits", **frame, SUBSTRT1=1, SUBSTRT2=1, SUBSIZE1=2048, SUBSIZE2=2048)
+    assert pick(tmp_path, sub, "ghost").name == "image.fits"
+
+
 # ---- the CRDS rules
 @pytest.fixture
 def cache(tmp_path):
@@ -229,6 +239,21 @@ def test_crds_rules(provider, parameters, cache):
     assert isinstance(outcomes["pars-jumpstep"], NotApplicable)
     assert "scientifically invalid" in outcomes["gain"].reason
     assert provider.context == CONTEXT
+
+
+def test_recorded_files_are_found_whatever_the_settings_say(provider, parameters, cache, monkeypatch):
+    (found,) = provider.find(["flat"], parameters).values()
+    recorded = RecordedProvider({"flat": found.described(), "gain": "N/A"})
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_9999.pmap")
+    outcomes = recorded.find(["flat", "gain", "dark"], {})
+    assert outcomes["flat"] == found
+    assert [type(outcomes[kind]) for kind in ("gain", "dark")] == [NotApplicable, Missing]
+    moved = cache.rename(cache.parent / "moved")
+    assert "is not at" in recorded.find(["flat"], {})["flat"].reason
+    monkeypatch.setenv("CRDS_PATH", str(moved))
+    assert recorded.find(["flat"], {})["flat"].path == moved / f"references/jwst/nircam/{FLAT}"
+    monkeypatch.delenv("CRDS_PATH")
+    assert recorded.find(["flat"], {"SIMCACHE": str(moved)})["flat"].record == f"crds://{FLAT}"
 
 
 def test_crds_failures_are_outcomes(provider, parameters):

@@ -81,3 +81,16 @@ def test_stripes_are_not_cut_into_pieces(exposure, references, tmp_path):
     plan = planner.plan(str(path), "detector1", references="none", overrides=references, skip=["jump"], max_memory=1)
     assert any("cannot be cut into pieces" in remark for remark in plan.remarks)
     np.testing.assert_array_equal(plan.run()["rate"].data, alone.data)
+
+
+def test_repeated_reads_are_groups_enough_for_steps_that_take_three(exposure, references, tmp_path):
+    ramp = read_in_stripes(
+        exposure.ramp(), name="FULL_SUPSTP020", lines=48, MSTR_RD1=4, MSTR_SK1=0, MSTR_RD2=20, MSTR_SK2=0, MSTR_RPT=1,
+        MSTR_ILV=0, SSTR_STP=20, SSTR_NST=3,
+    )  # fmt: skip
+    ramp.data, ramp.zeroframe = ramp.data[:, :2].copy(), None
+    ramp.meta.exposure.ngroups = 2
+    params = {"charge_migration": {"skip": False}}
+    rate = calibrate(ramp, tmp_path, references, params=params, skip=["saturation"])["rate"]
+    assert (rate.meta.cal_step.charge_migration, rate.meta.cal_step.jump) == ("COMPLETE", "COMPLETE")
+    assert rate.meta.exposure.ngroups == 4

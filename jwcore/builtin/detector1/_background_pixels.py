@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jwcore.api import BadInput, Cube, Ramp, SkipStep, StepFailed
 from jwcore.builtin.detector1._exposure import detector_start
+from jwcore.builtin.detector1._user_images import first_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +40,8 @@ def draft_rate(exposure: Exposure, context: Context, *, cube: bool = False) -> E
     SkipStep
         When there is nothing to fit.
     """
+    import numpy as np
+
     if not isinstance(exposure, Ramp):
         return exposure
     shared = Ramp(
@@ -49,7 +52,7 @@ def draft_rate(exposure: Exposure, context: Context, *, cube: bool = False) -> E
         average_dark_current=exposure.average_dark_current,
     )
     rates = context.run("ramp_fit", shared, consume=True, algorithm="OLS_C", save_opt=False, save_results=False)
-    if "rate" not in rates:
+    if np.isnan(rates["rate"].data).all():
         raise SkipStep("not one ramp has a rate")
     return rates["rateints" if cube else "rate"]
 
@@ -109,14 +112,16 @@ def read_mask(path: str, exposure: Exposure) -> np.ndarray:
     Raises
     ------
     BadInput
-        When the file cannot be read or does not fit.
+        When the file cannot be read.
+    StepFailed
+        When the mask has another shape: one is given for a whole run, whose exposures may differ.
     """
-    mask = _first_image(path)
+    mask = first_image(path, parameter="user_mask")
     shape = exposure.shape[-2:]
     planes = ((), (1,), exposure.shape[:1]) if len(exposure.shape) > 2 else ((), (1,))
     if mask is None or mask.shape not in [(*leading, *shape) for leading in planes]:
         found = "nothing" if mask is None else mask.shape
-        raise BadInput(f"user_mask holds {found}, the images are {shape}", where=path, cure="give a mask of that shape")
+        raise StepFailed(f"user_mask {path} holds {found}, the images are {shape}")
     return (mask != 0).reshape(-1, *shape)
 
 
@@ -198,15 +203,3 @@ def _closed_to_the_sky(rate: Exposure, reference: Reference | None) -> np.ndarra
     if flags is None or flags.shape != rate.shape[-2:]:
         raise StepFailed("mask_science_regions needs the flags of a flat reference that fits the exposure")
     return flags & np.uint32(dq.DO_NOT_USE | dq.NON_SCIENCE) != 0
-
-
-def _first_image(path: str) -> Any:
-    """Read the extension SCI of a FITS file, or the first one that holds an image."""
-    from astropy.io import fits
-
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            images = [hdus["SCI"]] if "SCI" in hdus else [hdu for hdu in hdus if getattr(hdu, "is_image", False)]
-            return next((hdu.data for hdu in images if hdu.data is not None), None)
-    except OSError as error:
-        raise BadInput(f"cannot read user_mask: {error}", where=path, cure="give a FITS file") from error

@@ -41,6 +41,13 @@ def read_time(exposure: Ramp, name: str) -> float:
     return float(seconds)
 
 
+def usable_groups(exposure: Ramp) -> np.ndarray:
+    """Tell which groups have usable pixels, bool (nints, ngroups); to be asked of whole exposures."""
+    from jwcore.algorithms import groups
+
+    return groups.usable_groups(exposure.groupdq)
+
+
 def normal_lines(exposure: Ramp, detector: Detector) -> np.ndarray | None:
     """Give the stored rows of the pixels of the detector where reference pixels are interleaved with them; else None.
 

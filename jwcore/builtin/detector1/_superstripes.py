@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CURE = "check NINTS, SSTR_NST and the MSTR keywords of the file"
 
 
-def by_stripe(function: Callable[..., Ramp]) -> Callable[..., Any]:
+def by_stripe(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a step that edits ramps take superstripes too, as if each stripe were an exposure of its own.
 
     One stripe at a time is copied; references are cut to it.
@@ -26,7 +26,7 @@ def by_stripe(function: Callable[..., Ramp]) -> Callable[..., Any]:
     signature = inspect.signature(function)
 
     @wraps(function)
-    def step(*args: Any, **kwargs: Any) -> Ramp:
+    def step(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
         exposure = given["exposure"]
         if not isinstance(exposure, SuperstripeRamp):
@@ -149,6 +149,14 @@ def _read_times(exposure: SuperstripeRamp, readout: StripeReadout) -> list[list[
         first=readout.reads1 + readout.reads2,
         repeats=len(readout.repeats),
     )
+
+
+def joined_groups(meta: Meta) -> int | None:
+    """Count the groups that ramps have once stripes are joined: reads of the same lines become groups of their own."""
+    ngroups = meta.exposure.ngroups
+    if not (ngroups and meta.subarray.num_superstripe):
+        return ngroups
+    return ngroups * len(StripeReadout.of(of_one_stripe(meta, 0)).repeats)
 
 
 def _joined_times(table: np.ndarray, nstripes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jwcore.api import Params, SkipStep, param, step
+from jwcore.builtin.detector1._superstripes import joined_groups
 
 if TYPE_CHECKING:
     from jwcore.api import Context, Meta, Ramp
@@ -21,7 +22,10 @@ class ChargeMigrationParams(Params):
 
 def too_few_groups(meta: Meta) -> str | None:
     """Say why no group can be left out."""
-    ngroups = meta.exposure.ngroups or FEWEST_GROUPS
+    return _too_few(joined_groups(meta) or FEWEST_GROUPS)
+
+
+def _too_few(ngroups: int) -> str | None:
     return f"{ngroups} groups are too few to leave any out" if ngroups < FEWEST_GROUPS else None
 
 
@@ -34,8 +38,8 @@ def charge_migration(exposure: Ramp, params: ChargeMigrationParams, context: Con
     """
     from jwcore.algorithms.charge_migration import flag_charge_migration
 
-    if exposure.shape[1] < FEWEST_GROUPS:
-        raise SkipStep(f"{exposure.shape[1]} groups are too few to leave any out")
+    if reason := _too_few(exposure.shape[1]):
+        raise SkipStep(reason)
     flagged = flag_charge_migration(data=exposure.data, groupdq=exposure.groupdq, threshold=params.signal_threshold)
     context.count(flagged_pixels=flagged)
     return exposure

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pydantic import field_validator
+
 from jwcore.api import BadInput, Cube, Image, Params, Ramp, SkipStep, StepFailed, param, step
 from jwcore.builtin.detector1._background_pixels import (
     SLICED,
@@ -17,6 +19,7 @@ from jwcore.builtin.detector1._background_pixels import (
 )
 from jwcore.builtin.detector1._exposure import detector_start
 from jwcore.builtin.detector1._noise_report import count_noise
+from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jwcore.algorithms.flicker import Kept, NoiseFit
+    from jwcore.algorithms.flicker_auto import Limits
     from jwcore.algorithms.readout import ReadoutLayout
     from jwcore.api import Context, Exposure, ExposureType, Reference
 
@@ -52,6 +56,8 @@ class CleanFlickerNoiseParams(Params):
     save_mask: bool = param(False, "Save the pixels that count as background (suffix mask)")
     save_background: bool = param(False, "Save the background (suffix flicker_bkg)")
     save_noise: bool = param(False, "Save the noise that is subtracted (suffix flicker_noise)")
+
+    _files = field_validator("user_mask")(existing)
 
 
 def needed(params: CleanFlickerNoiseParams, exposure_type: ExposureType | None) -> set[str]:
@@ -126,10 +132,14 @@ def _plan(
     if in_series:
         params = params.model_copy(update={"single_mask": False})
     draft = draft_rate(exposure, context, cube=not params.single_mask) if _needs_draft(params) else None
-    if draft is not None and params.autoparam:
-        params = _choose(draft, layout, references, params, context)
+    limits = _limits(exposure, params, context)
+    if limits is not None:
+        params = params.model_copy(update={"apply_flat_field": "flat" in references})
     flat = _flat(exposure, references, params)
-    masks = _masks(exposure, draft, flat, references, params, context)
+    images = None if draft is None else rates_of(draft) if flat is None else rates_of(draft) / flat
+    if images is not None and limits is not None:
+        params = _choose(images, limits, layout, exposure, params, context)
+    masks = _masks(exposure, draft, images, references, params, context)
     brightness = light_curve(rates_of(draft), np.all(masks, axis=0)) if in_series and draft is not None else None
     return _Plan(_noise_fit(exposure, layout, params, context), masks, flat, brightness)
 
@@ -179,25 +189,41 @@ def _mid_infrared(context: Context) -> bool:
     return context.detector.readout != "near-infrared"
 
 
+def _limits(exposure: Exposure, params: CleanFlickerNoiseParams, context: Context) -> Limits | None:
+    """Give the limits by which parameters are chosen, if that is asked for and they are known."""
+    from jwcore.algorithms.flicker_auto import LIMITS
+
+    if not params.autoparam:
+        return None
+    limits = LIMITS.get(exposure.meta.instrument.name) if context.exposure_type.direct_image else None
+    if limits is None:
+        context.log.warning("autoparam has no effect: only some imagers are known")
+    return limits
+
+
+def _by_amplifier(exposure: Exposure, layout: ReadoutLayout, context: Context) -> bool:
+    """Tell whether each line is read in equal parts through all amplifiers."""
+    detector = context.detector
+    all_read = layout.shape == detector.shape or exposure.meta.exposure.noutputs == detector.amplifiers
+    return not _mid_infrared(context) and all_read and layout.columns == slice(0, layout.size[1])
+
+
 def _choose(
-    draft: Exposure, layout: ReadoutLayout, references: Mapping[str, Reference], params: CleanFlickerNoiseParams,
+    images: np.ndarray, limits: Limits, layout: ReadoutLayout, exposure: Exposure, params: CleanFlickerNoiseParams,
     context: Context,
 ) -> CleanFlickerNoiseParams:  # fmt: skip
-    """Choose parameters from a draft rate."""
+    """Choose parameters from draft rates, which are divided by the flat if there is one."""
     from jwcore.algorithms import flicker_auto
 
-    limits = flicker_auto.LIMITS.get(draft.meta.instrument.name)
-    if limits is None or not context.exposure_type.direct_image or layout.shape != context.detector.shape:
-        context.log.warning("autoparam has no effect: only full frames of some imagers are known")
-        return params
+    channels = context.detector.amplifiers if _by_amplifier(exposure, layout, context) else 1
     choice = flicker_auto.choose_parameters(
-        rates_of(draft).mean(axis=0), layout=layout, limits=limits, channels=context.detector.amplifiers
+        flicker_auto.mean_image(images), layout=layout, limits=limits, channels=channels
     )
-    found = {
-        "background_method": choice.background, "fit_by_channel": choice.by_channel, "apply_flat_field": "flat" in references,
-    }  # fmt: skip
-    context.log.info("autoparam: %s", ", ".join(f"{name}={value}" for name, value in found.items()))
-    return params.model_copy(update=found)
+    found = {"background_method": choice.background, "fit_by_channel": choice.by_channel}
+    params = params.model_copy(update=found)
+    names = (*found, "apply_flat_field")
+    context.log.info("autoparam: %s", ", ".join(f"{name}={getattr(params, name)}" for name in names))
+    return params
 
 
 def _flat(
@@ -216,7 +242,7 @@ def _flat(
 
 
 def _masks(
-    exposure: Exposure, draft: Exposure | None, flat: np.ndarray | None, references: Mapping[str, Reference],
+    exposure: Exposure, draft: Exposure | None, images: np.ndarray | None, references: Mapping[str, Reference],
     params: CleanFlickerNoiseParams, context: Context,
 ) -> np.ndarray:  # fmt: skip
     """Pixels that hold background, bool (n, ny, nx): one mask for all integrations, or one for each."""
@@ -224,13 +250,12 @@ def _masks(
 
     from jwcore.algorithms.flicker_mask import background_pixels
 
-    if params.user_mask or draft is None:
+    if params.user_mask or draft is None or images is None:
         masks = read_mask(str(params.user_mask), exposure)
     else:
         usable = usable_pixels(draft)
         if params.mask_science_regions:
             usable &= ~lit_pixels(draft, references, context)
-        images = rates_of(draft) if flat is None else rates_of(draft) / flat
         masks = np.array([
             background_pixels(image, pixels, n_sigma=params.n_sigma, fit_histogram=params.fit_histogram)
             for image, pixels in zip(images, usable, strict=True)
@@ -244,9 +269,7 @@ def _noise_fit(
     """How background and noise are measured."""
     from jwcore.algorithms.flicker import NoiseFit
 
-    detector = context.detector
-    all_outputs = layout.shape == detector.shape or exposure.meta.exposure.noutputs == detector.amplifiers
-    by_channel = not _mid_infrared(context) and all_outputs and layout.columns == slice(0, layout.size[1])
+    by_channel = _by_amplifier(exposure, layout, context)
     if params.fit_by_channel and (params.fit_method == "fft" or not by_channel):
         context.log.warning("fit_by_channel has no effect: it is for medians of lines read through all amplifiers")
     in_series = params.background_method == "median_image"
@@ -257,7 +280,7 @@ def _noise_fit(
         box=params.background_box_size,
         n_sigma=params.n_sigma,
         along_x=layout.fast_is_x and not _mid_infrared(context),
-        channels=detector.amplifiers if params.fit_by_channel and by_channel else 1,
+        channels=context.detector.amplifiers if params.fit_by_channel and by_channel else 1,
     )
 
 

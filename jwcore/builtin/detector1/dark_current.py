@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class DarkCurrentParams(Params):
     """Parameters of dark_current."""
 
-    dark_output: str | None = param(None, "Any name: save the dark as it was subtracted, as the product 'dark'")
+    dark_output: bool | None = param(None, "Save the dark as it was subtracted, as the product 'dark'; no file name")
     average_dark_current: float | None = param(
         None, "Mean dark rate for the noise model, instead of the reference's", unit="e-/s", ge=0
     )

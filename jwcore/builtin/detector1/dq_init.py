@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jwcore.api import BadInput, Params, param, step
+from pydantic import field_validator
+
+from jwcore.api import BadInput, GuiderRaw, Params, param, step
 from jwcore.builtin.detector1._exposure import detector_flags
 from jwcore.builtin.detector1._superstripes import by_stripe
+from jwcore.builtin.detector1._user_images import first_image
+from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,39 +23,52 @@ if TYPE_CHECKING:
 class DQInitParams(Params):
     """Parameters of dq_init."""
 
-    user_supplied_dq: str | None = param(None, "FITS file whose primary image holds further flags, in standard bits")
+    user_supplied_dq: str | None = param(None, "FITS file whose first image holds further flags, in standard bits")
+
+    _files = field_validator("user_supplied_dq")(existing)
 
 
 @step(stage="dq_init", references=("mask",), params=DQInitParams, chunk="integrations")
 @by_stripe
-def dq_init(exposure: Ramp, references: Mapping[str, Reference], params: DQInitParams, context: Context) -> Ramp:
-    """Combine the mask into the pixel flags and its DO_NOT_USE bit into the flags of every group."""
-    import numpy as np
+def dq_init(
+    exposure: Ramp | GuiderRaw, references: Mapping[str, Reference], params: DQInitParams, context: Context
+) -> Ramp | GuiderRaw:
+    """Combine the mask into the pixel flags and its DO_NOT_USE bit into the flags of every group.
 
+    Guiding data have pixel flags alone.
+    """
     from jwcore.algorithms import dq
 
     mask = detector_flags(references["mask"], exposure)
     if params.user_supplied_dq is not None:
         mask = mask | _read_flags(params.user_supplied_dq, mask.shape)
+    if isinstance(exposure, GuiderRaw):
+        exposure.dq |= mask
+    else:
+        _flag_ramp(exposure, mask)
+    context.count(bad_pixels=mask & dq.DO_NOT_USE != 0)
+    return exposure
+
+
+def _flag_ramp(exposure: Ramp, mask: np.ndarray) -> None:
+    """Combine flags into those of a ramp, which start from zero where the file has none that fit."""
+    import numpy as np
+
+    from jwcore.algorithms import dq
+
     if exposure.pixeldq.shape != mask.shape:
         exposure.pixeldq = np.zeros_like(mask)
     if exposure.groupdq.shape != exposure.data.shape:
         exposure.groupdq = np.zeros(exposure.data.shape, np.uint8)
     exposure.pixeldq |= mask
     exposure.groupdq |= (mask & dq.DO_NOT_USE).astype(np.uint8)
-    context.count(bad_pixels=mask & dq.DO_NOT_USE != 0)
-    return exposure
 
 
 def _read_flags(path: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Read the primary image of a FITS file as flags of the given shape."""
+    """Read an image of a FITS file as flags of the given shape."""
     import numpy as np
-    from astropy.io import fits
 
-    try:
-        flags = fits.getdata(path, 0)
-    except (OSError, IndexError, TypeError) as error:
-        raise BadInput(f"cannot read user_supplied_dq: {error}", where=path, cure="give a FITS file") from error
+    flags = first_image(path, parameter="user_supplied_dq")
     if flags is None or flags.shape != shape:
         found = "nothing" if flags is None else flags.shape
         raise BadInput(

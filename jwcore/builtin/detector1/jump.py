@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jwcore.api import Params, param, step
-from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time
+from jwcore.api import Params, SkipStep, param, step
+from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time, usable_groups
+from jwcore.builtin.detector1._superstripes import joined_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from jwcore.algorithms.jump import JumpCount
     from jwcore.api import Context, Meta, Ramp, Reference
+
+FEWEST_GROUPS = 3
 
 
 class JumpParams(Params):
@@ -71,9 +74,25 @@ class JumpParams(Params):
 
 def too_few_groups(meta: Meta) -> str | None:
     """Say why jumps cannot be found."""
-    if (meta.exposure.ngroups or 3) < 3:
-        return f"{meta.exposure.ngroups} groups give no two differences to compare"
-    return None
+    return _too_few(joined_groups(meta) or FEWEST_GROUPS)
+
+
+def _too_few(ngroups: int) -> str | None:
+    return f"{ngroups} groups give no two differences to compare" if ngroups < FEWEST_GROUPS else None
+
+
+def flooded_groups(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams) -> np.ndarray:
+    """Tell which groups are disturbed in every pixel, where jumps are found by a sigma clip; asked of whole exposures."""
+    from jwcore.algorithms.jump import flooded_groups as flooded
+
+    return flooded(
+        data=exposure.data,
+        groupdq=exposure.groupdq,
+        gain=detector_image(references["gain"], "SCI", exposure),
+        threshold=params.rejection_threshold,
+        minimum_sigclip_groups=params.minimum_sigclip_groups,
+        only_use_ints=params.only_use_ints,
+    )
 
 
 def smallest_piece(params: JumpParams) -> str:
@@ -90,6 +109,7 @@ def working_memory(params: JumpParams) -> float:
     stage="jump", needs=("TGROUP", "NFRAMES", "GROUPGAP"),
     references=("gain", "readnoise"), params=JumpParams, chunk=smallest_piece, halo=1,
     scratch=working_memory, sets=("PRIMECRS", "EXTNCRS"), applies=too_few_groups,
+    survey={"usable": usable_groups, "flooded": flooded_groups},
 )  # fmt: skip
 def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams, context: Context) -> Ramp:
     """Flag jumps by the two-point difference method, with their neighbours and, if asked, the groups after them.
@@ -100,10 +120,12 @@ def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams
     """
     from jwcore.algorithms.jump import flag_bad_gain
 
+    if reason := _too_few(exposure.shape[1]):
+        raise SkipStep(reason)
     group_time = read_time(exposure, "group_time")
     images = {name: detector_image(references[name], "SCI", exposure) for name in ("gain", "readnoise")}
     bad_gain = flag_bad_gain(exposure.pixeldq, images["gain"])
-    found = _detect(exposure, images, params, group_time)
+    found = _detect(exposure, images, params, group_time, context.survey)
     context.count(jumps=found.jumps, pixels_without_gain=bad_gain)
     if found.method == "none":
         return exposure
@@ -117,7 +139,9 @@ def jump(exposure: Ramp, references: Mapping[str, Reference], params: JumpParams
     return exposure
 
 
-def _detect(exposure: Ramp, images: Mapping[str, np.ndarray], params: JumpParams, group_time: float) -> JumpCount:
+def _detect(
+    exposure: Ramp, images: Mapping[str, np.ndarray], params: JumpParams, group_time: float, survey: Mapping[str, Any]
+) -> JumpCount:
     """Flag the jumps of single pixels."""
     from jwcore.algorithms.jump import JumpThresholds, detect_jumps
 
@@ -142,6 +166,8 @@ def _detect(exposure: Ramp, images: Mapping[str, np.ndarray], params: JumpParams
         only_use_ints=params.only_use_ints,
         neighbour_limits=limits if params.flag_4_neighbors else None,
         after_jumps=[(height, groups) for height, groups in after_jumps if groups > 0],
+        usable=survey.get("usable"),
+        flooded=survey.get("flooded"),
     )
 
 

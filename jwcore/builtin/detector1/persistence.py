@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import field_validator
+
 from jwcore.api import BadInput, Params, StepFailed, Tree, param, step
 from jwcore.builtin.detector1._exposure import detector_start, read_time
+from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +31,12 @@ class PersistenceParams(Params):
     persistence_array_file: str | None = param(
         None, "ASDF file with the times until which pixels are to be flagged, from an exposure before"
     )
-    save_persistence: str | None = param(
-        None, "Any name: save such a file for the next exposure, as the product 'persistence_times'"
+    save_persistence: bool | None = param(
+        None, "Save such a file for the next exposure, as the product 'persistence_times'; no file name"
     )
     persistence_dnu: bool = param(False, "Flag them DO_NOT_USE, too")
+
+    _files = field_validator("persistence_array_file")(existing)
 
 
 def smallest_piece(params: PersistenceParams) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from jwcore.api import BadInput, Params, UsageError, param, step
-from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time
+from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time, usable_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def working_memory(params: RampFitParams) -> float:
     stage="ramp_fit", needs=("TFRAME", "TGROUP", "NFRAMES", "GROUPGAP"),
     references=("gain", "readnoise"), params=RampFitParams, chunk="rows", scratch=working_memory,
     products={"fitopt": saves_segments, "likely_chisq": saves_chi_squared}, sets=("BUNIT", "GAINFACT"),
-    applies=refuse_names,
+    applies=refuse_names, survey={"usable": usable_groups},
 )  # fmt: skip
 def ramp_fit(
     exposure: Ramp, references: Mapping[str, Reference], params: RampFitParams, context: Context
@@ -81,11 +81,11 @@ def ramp_fit(
 
     OLS_C fits lines to the segments between jumps, with weights by their signal-to-noise ratio. LIKELY is the fit of
     maximum likelihood, which finds jumps itself; it takes four groups, with fewer OLS_C is used. Groups at explicit
-    read times are not equally spaced and always take LIKELY.
+    read times are not equally spaced and always take LIKELY, however few they are: lines would be at the wrong times.
 
-    Ramps that cannot be fitted are NaN and DO_NOT_USE. If not a single one of the exposure can, nothing is returned:
-    there are no products. With a single integration ``rate`` and ``rateints`` share the memory of all arrays but
-    ``err``: later steps must replace them, not edit them in place.
+    Ramps that cannot be fitted are NaN and DO_NOT_USE, even if they are all the ramps of the exposure. With a single
+    integration ``rate`` and ``rateints`` share the memory of all arrays but ``err``: later steps must replace them, not
+    edit them in place.
     """
     import numpy as np
 
@@ -102,6 +102,7 @@ def ramp_fit(
         "firstgroup": params.firstgroup,
         "lastgroup": params.lastgroup,
         "trim_unusable": context.detector.readout == "mid-infrared",
+        "usable": context.survey.get("usable"),
     }
     times = _read_times(exposure, params, context)
     fit: RampFit | LikelihoodFit
@@ -114,9 +115,8 @@ def ramp_fit(
         exposure.meta.exposure.gain_factor = factor
     lost = np.isnan(fit.exposure.slope)
     context.count(lost_pixels=lost)
-    if lost.all() and context.rows == slice(None):  # a piece of an exposure always has products
-        context.log.warning("not one ramp can be fitted (%s): there are no products", _reason(exposure.groupdq))
-        return {}
+    if lost.all() and context.rows == slice(None):  # of a piece, the number of lost pixels tells
+        context.log.warning("not one ramp can be fitted (%s): there are no rates", _reason(exposure.groupdq))
     return _products(exposure, fit, context)
 
 
@@ -189,8 +189,9 @@ def _products(exposure: Ramp, fit: RampFit | LikelihoodFit, context: Context) ->
     """Wrap the arrays, DN/s."""
     from jwcore.api import Cube, IFUImage, Image
 
-    spectra = context.exposure_type.family == "ifu" or exposure.meta.keyword("OPMODE", None) == "IFU"
-    kind = IFUImage if spectra else Image
+    # a lamp shines into whatever optics OPMODE says
+    sliced = ("ifu", "lamp") if exposure.meta.keyword("OPMODE", None) == "IFU" else ("ifu",)
+    kind = IFUImage if context.exposure_type.family in sliced else Image
     rate = kind(meta=exposure.meta.copy())
     rateints = Cube(meta=exposure.meta.copy(), int_times=exposure.int_times, int_times_stripe=exposure.int_times_stripe)
     for product, rates in ((rate, fit.exposure), (rateints, fit.integrations)):

@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from jwcore.algorithms.sirs import SideKernels
     from jwcore.api import Context, Meta, Ramp, Reference
 
+LONGEST_WINDOW = 2047
+"""Rows that fit into a whole frame, which is mirrored at its ends."""
+
 
 class RefPixParams(Params):
     """Parameters of refpix."""
 
     odd_even_columns: bool = param(True, "Treat odd and even columns apart (near infrared)")
     use_side_ref_pixels: bool = param(True, "Correct the 1/f drift with the side reference pixels (near infrared)")
-    side_smoothing_length: int = param(11, "Rows in the running median of the side pixels", unit="pixel", ge=1)
+    side_smoothing_length: int = param(
+        11, "Rows in the running median of the side pixels", unit="pixel", ge=1, le=LONGEST_WINDOW
+    )
     side_gain: float = param(1.0, "Factor on the side signal")
     odd_even_rows: bool = param(True, "Treat odd and even rows apart (mid infrared)")
     ovr_corr_mitigation_ftr: float = param(3.0, "Limit for bad interleaved reference pixels (IRS2)", unit="sigma", gt=0)

@@ -13,16 +13,11 @@ if TYPE_CHECKING:
 
     from jwcore.api import Context, Ramp, Reference
 
-MAX_GROWTH = 8
-"""Most layers of neighbours; it bounds the rows that a chunk of rows needs around it."""
-
 
 class SaturationParams(Params):
     """Parameters of saturation."""
 
-    n_pix_grow_sat: int = param(
-        1, "Layers of neighbours flagged with a saturated pixel", unit="pixel", ge=0, le=MAX_GROWTH
-    )
+    n_pix_grow_sat: int = param(1, "Layers of neighbours flagged with a saturated pixel", unit="pixel", ge=0)
     use_readpatt: bool = param(True, "Flag averages whose last frames are saturated")
 
 

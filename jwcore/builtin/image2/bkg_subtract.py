@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import field_validator
+
 from jwcore.api import Params, SkipStep, param, step
+from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +37,8 @@ class BkgSubtractParams(Params):
     wfss_maxiter: int = param(5, "Rounds of the scaling (WFSS only)", ge=1)
     wfss_rms_stop: float = param(0.0, "Relative change that ends the scaling (WFSS only)", unit="percent", ge=0)
     wfss_outlier_percent: float = param(1.0, "Pixels rejected per round (WFSS only)", unit="percent", ge=0, le=100)
+
+    _files = field_validator("bkg_list", "wfss_mask")(existing)
 
 
 def no_background(members: Mapping[str, Any], params: BkgSubtractParams) -> str | None:

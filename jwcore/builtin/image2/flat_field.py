@@ -29,6 +29,7 @@ class FlatFieldParams(Params):
     needs=("SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2"),
     references=("flat",),
     params=FlatFieldParams,
+    undoes="inverse",
     chunk="integrations",
 )
 def flat_field(

@@ -28,6 +28,7 @@ class PhotomParams(Params):
     references=("photom",),
     optional_references=("area",),
     params=PhotomParams,
+    undoes="inverse",
     sets=("BUNIT", "PHOTMJSR", "PHOTUJA2", "PIXAR_SR", "PIXAR_A2"),
     chunk="integrations",
 )
@@ -41,25 +42,31 @@ def photom(
     if len(exposure.shape) == 3 and not context.exposure_type.photom_cubes:
         raise SkipStep(f"integrations of {context.exposure_type.name} stay in DN/s: photom has no rule for them")
     meta = exposure.meta
-    factor = _factor(meta, references["photom"], params)
+    factor = _recorded_factor(meta) if params.inverse else _factor(meta, references["photom"], params)
     planes = {name: getattr(exposure, name) for name in PLANES}
     scale(planes, factor=1.0 / factor if params.inverse else factor)
     if exposure.dq is not None:
         variances = [planes[name] for name in PLANES[2:]]
         match_nans_and_flags(planes["data"], exposure.dq, err=planes["err"], variances=variances)
     meta.bunit_data = meta.bunit_err = "DN/s" if params.inverse else "MJy/sr"
-    meta.photometry.conversion_megajanskys = factor
-    meta.photometry.conversion_microjanskys = factor * MICROJANSKY_PER_ARCSEC2
+    meta.photometry.conversion_megajanskys = None if params.inverse else factor
+    meta.photometry.conversion_microjanskys = None if params.inverse else factor * MICROJANSKY_PER_ARCSEC2
     _attach_area(exposure, references)
     return exposure
 
 
+def _recorded_factor(meta: Meta) -> float:
+    """Return the conversion factor that was applied."""
+    factor = meta.photometry.conversion_megajanskys
+    if factor is None or meta.bunit_data != "MJy/sr":
+        raise SkipStep(f"there is nothing to undo: the data are in {meta.bunit_data}, PHOTMJSR is {factor}")
+    return factor
+
+
 def _factor(meta: Meta, reference: Reference, params: PhotomParams) -> float:
-    """Find the conversion factor in MJy/sr per DN/s; to undo it, that of the header goes first."""
+    """Find the conversion factor in MJy/sr per DN/s."""
     from jwcore.algorithms.photom import is_image_table, select_row
 
-    if params.inverse and meta.photometry.conversion_megajanskys is not None:
-        return meta.photometry.conversion_megajanskys
     table = reference.table("PHOTOM")
     if table is None or not is_image_table(table):
         raise SkipStep(f"not available yet for spectra: {reference.name} holds no conversion factors of images")

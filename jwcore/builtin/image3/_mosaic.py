@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from pydantic import field_validator
+
 from jwcore.api import BadInput, Params, param
 
 if TYPE_CHECKING:
@@ -34,14 +36,31 @@ class DrizzleParams(Params):
     )
     pixmap_order: Literal[1, 3] = param(1, "No effect, see pixmap_stepsize")
 
+    @field_validator("fillval")
+    @classmethod
+    def _check_fill(cls, text: str) -> str:
+        _fill(text)
+        return text
+
     @property
     def fill(self) -> float:
         """The number that `fillval` stands for."""
-        text = self.fillval.strip().upper()
-        try:
-            return math.nan if text == "INDEF" else float(text)
-        except ValueError:
-            raise BadInput(f"fillval = {self.fillval!r} is no number", cure="give a number, NAN or INDEF") from None
+        return _fill(self.fillval)
+
+
+def _fill(text: str) -> float:
+    try:
+        return math.nan if text.strip().upper() == "INDEF" else float(text)
+    except ValueError:
+        raise ValueError("give a number, NAN or INDEF") from None
+
+
+def known_flags(text: str | None) -> str | None:
+    """Refuse names that are no flags, as a validator of parameters."""
+    from jwcore.algorithms.good_bits import bad_bits
+
+    bad_bits(text)
+    return text
 
 
 def image_at(exposures: ExposureSet, index: int) -> Image:

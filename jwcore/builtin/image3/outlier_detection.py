@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from jwcore.api import BadInput, ExposureSet, Image, SkipStep, StepFailed, UsageError, param, step
+from pydantic import field_validator
+
+from jwcore.api import BadInput, ExposureSet, Image, SkipStep, StepFailed, param, step
 from jwcore.builtin.image3 import _mosaic
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 
 MARGIN = 3
 """Output pixels around a footprint that resampling may reach."""
+
+
+def _numbers(text: str) -> tuple[float, float]:
+    """Read one or two numbers; a single one serves for both passes."""
+    try:
+        values = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2):
+        raise ValueError("give two numbers, with a blank between them")
+    return values[0], values[-1]
 
 
 class OutlierDetectionParams(_mosaic.DrizzleParams):
@@ -42,6 +55,14 @@ class OutlierDetectionParams(_mosaic.DrizzleParams):
     search_output_file: bool = param(False, "No effect: file names follow the naming rule")
     in_memory: bool = param(True, "Keep the resampled groups in memory; False uses temporary files")
 
+    _flags = field_validator("good_bits")(_mosaic.known_flags)
+
+    @field_validator("snr", "scale", "kernel_size")
+    @classmethod
+    def _check_numbers(cls, text: str) -> str:
+        _numbers(text)
+        return text
+
 
 def _declined(exposure_type: ExposureType | None) -> str | None:
     if exposure_type is not None and exposure_type.family != "imaging":
@@ -60,6 +81,7 @@ def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, co
     """Flag outliers of dithered images as OUTLIER and DO_NOT_USE, and set them to NaN."""
     if reason := _declined(context.exposure_type):
         raise SkipStep(reason)
+    exposures.require_alike()
     if len(exposures) < 2:
         raise StepFailed("one exposure has no other to disagree with")
     in_memory = params.in_memory and exposures.in_memory
@@ -72,17 +94,6 @@ def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, co
     return exposures
 
 
-def _numbers(text: str, *, name: str) -> tuple[float, float]:
-    """Read one or two numbers; a single one serves for both passes."""
-    try:
-        values = [float(word) for word in text.replace(",", " ").split()]
-    except ValueError:
-        values = []
-    if len(values) not in (1, 2):
-        raise UsageError(f"outlier_detection.{name} = {text!r} are not two numbers", cure="give e.g. '5.0 4.0'")
-    return values[0], values[-1]
-
-
 # ---- on a common grid
 def _flag_resampled(
     exposures: ExposureSet, params: OutlierDetectionParams, context: Context, scratch: Path | None
@@ -90,7 +101,7 @@ def _flag_resampled(
     """Compare every exposure with the blotted median of the resampled groups."""
     from jwcore.algorithms.outliers import blot, find_outliers
 
-    snr, scale = _numbers(params.snr, name="snr"), _numbers(params.scale, name="scale")
+    snr, scale = _numbers(params.snr), _numbers(params.scale)
     grid = _mosaic.common_grid(exposures)
     maps: dict[int, PixelMap] = {}
     stack = _resampled_groups(exposures, grid, maps, params, context, scratch)
@@ -166,7 +177,7 @@ def _flag_directly(
     from jwcore.algorithms.good_bits import bad_bits
     from jwcore.algorithms.outliers import ImageStack, deviants, drop_low_weight, weight_threshold
 
-    threshold, _ = _numbers(params.snr, name="snr")
+    threshold, _ = _numbers(params.snr)
     shape = _mosaic.shape_of(_mosaic.image_at(exposures, 0))
     stack = ImageStack(shape=shape, folder=scratch)
     for index, meta in enumerate(exposures.metas()):

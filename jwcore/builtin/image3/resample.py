@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import field_validator
+
 from jwcore.api import ExposureSet, UsageError, param, step
 from jwcore.builtin.image3 import _mosaic
+from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +34,7 @@ class ResampleParams(_mosaic.DrizzleParams):
     """Parameters of resample."""
 
     kernel: Literal["square", "gaussian", "point", "turbo", "lanczos2", "lanczos3"] = param(
-        "square", "Drizzle kernel; gaussian and lanczos do not conserve flux"
+        "square", "Drizzle kernel; gaussian and lanczos do not conserve flux, lanczos takes pixfrac as 1"
     )
     output_shape: tuple[int, int] | None = param(
         None, "Size of the output, x and y; None: from the footprints", unit="px"
@@ -50,6 +53,13 @@ class ResampleParams(_mosaic.DrizzleParams):
     report_var: bool = param(True, "Keep the variances in the product")
     propagate_dq: bool = param(False, "Make a DQ image: all flags of the contributing pixels")
 
+    _files = field_validator("output_wcs")(existing)
+
+    @property
+    def shrinking(self) -> float:
+        """The `pixfrac` that counts: the kernels of Lanczos are functions of the distance in whole pixels."""
+        return 1.0 if self.kernel.startswith("lanczos") else self.pixfrac
+
 
 @step(
     stage="resample",
@@ -60,12 +70,22 @@ class ResampleParams(_mosaic.DrizzleParams):
 )
 def resample(exposures: ExposureSet, params: ResampleParams, context: Context) -> Image | ExposureSet:
     """Drizzle all exposures, less the sky that skymatch found, onto one tangent-plane image."""
+    exposures.require_alike()
+    _warn_of_kernel(params, context)
     grid = _grid(exposures, params)
     context.log.debug("output grid %d x %d, %.5f arcsec", grid.shape[1], grid.shape[0], grid.pixel_scale)
     if params.single:
         groups = exposures.groups().values()
         return ExposureSet([_combine(exposures, members, grid, params, context) for members in groups])
     return _combine(exposures, range(len(exposures)), grid, params, context)
+
+
+def _warn_of_kernel(params: ResampleParams, context: Context) -> None:
+    """Say what a kernel does that nobody might expect of it."""
+    if params.shrinking != params.pixfrac:
+        context.log.warning("kernel %s has no use for pixfrac %g: it is taken as 1", params.kernel, params.pixfrac)
+    if params.kernel not in ("square", "point", "turbo"):
+        context.log.warning("kernel %s does not conserve flux", params.kernel)
 
 
 def _grid(exposures: ExposureSet, params: ResampleParams) -> OutputGrid:
@@ -98,7 +118,7 @@ def _combine(exposures: ExposureSet, members: Any, grid: OutputGrid, params: Res
     mosaic = Mosaic(
         shape=grid.shape,
         kernel=params.kernel,
-        pixfrac=params.pixfrac,
+        pixfrac=params.shrinking,
         scale_ratio=grid.scale_ratio,
         variances=params.enable_err,
         context=params.enable_ctx,
@@ -163,7 +183,7 @@ def _describe(meta: Meta, grid: OutputGrid, params: ResampleParams, *, pointings
     settings: dict[str, Any] = {
         "pointings": pointings,
         "pixel_scale_ratio": grid.scale_ratio,
-        "pixfrac": params.pixfrac,
+        "pixfrac": params.shrinking,
         "weight_type": params.weight_type if params.weight_type != "None" else None,
         "kernel": params.kernel,
         "fillval": params.fillval,

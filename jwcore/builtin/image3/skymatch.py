@@ -6,8 +6,11 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from pydantic import field_validator, model_validator
+
 from jwcore.api import BadInput, Params, SkipStep, UsageError, param, step
-from jwcore.builtin.image3._mosaic import image_at, shape_of
+from jwcore.builtin.image3._mosaic import image_at, known_flags, shape_of
+from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +44,16 @@ class SkymatchParams(Params):
     binwidth: float = param(0.1, "Histogram bin for mode and midpt", unit="sigma", gt=0.0)
     in_memory: bool = param(True, "False keeps one exposure at a time in memory, the others in scratch files")
 
+    _files = field_validator("skylist")(existing)
+    _flags = field_validator("dqbits")(known_flags)
+
+    @model_validator(mode="after")
+    def _check(self) -> SkymatchParams:
+        """Refuse the method ``user`` without levels of the user."""
+        if self.skymethod == "user" and not self.skylist:
+            raise UsageError("skymatch.skymethod = user needs levels", cure="name a file with skymatch.skylist")
+        return self
+
 
 @step(stage="skymatch", params=SkymatchParams, sets=("BKGMETH", "BKGLEVEL", "BKGSUB"), scratch=1.5)
 def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -> ExposureSet:
@@ -50,6 +63,7 @@ def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -
     """
     import numpy as np
 
+    exposures.require_alike()
     _refuse_mixture(exposures, params)
     if params.skymethod == "user":
         levels = _levels_from_file(exposures, params)
@@ -179,10 +193,8 @@ def _levels_from_file(exposures: ExposureSet, params: SkymatchParams) -> np.ndar
     """Read the levels of the method ``user``."""
     import numpy as np
 
-    if not params.skylist:
-        raise UsageError("skymethod 'user' needs levels", cure="name a file with skylist")
     try:
-        lines = [line.split() for line in Path(params.skylist).read_text().splitlines()]
+        lines = [line.split() for line in Path(params.skylist or "").read_text().splitlines()]
         pairs = [(_stem(words[0]), float(words[1])) for words in lines if words and not words[0].startswith("#")]
     except (OSError, ValueError, IndexError) as error:
         raise BadInput(f"skylist cannot be read: {error}", cure="write lines `image level`") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import model_validator
 
 from jwcore.api import SkipStep, UsageError, param, step
-from jwcore.builtin.image3.finder_params import FinderParams, finder_settings
+from jwcore.builtin.image3.finder_params import KRON_PARAMETERS, FinderParams, finder_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jwcore.api import Catalog, Context, Image, Meta, Reference, Segmentation
 
 JANSKY_PER_MJY = 1e6
+CALIBRATED = "MJy/sr"
 UNCORRECTED_RADII = (1.0, 2.0, 3.0)
 UNCORRECTED_SKY = (5.0, 10.0)
 """Apertures in pixels where the reference has none for the instrument setting."""
@@ -30,6 +31,8 @@ SELECTORS = {
     "subarray": "subarray.name",
 }
 """Columns that select rows of the references, where a reference has them."""
+OF_BRIGHTNESS = ("bunit_", "photometry.", "exposure.exposure_time", "exposure.elapsed_exposure_time")
+"""Metadata of the mosaic that say nothing about a map of labels."""
 
 
 class SourceCatalogParams(FinderParams):
@@ -62,10 +65,23 @@ class SourceCatalogParams(FinderParams):
         return self
 
 
+def _refuse_apertures(meta: Meta, params: SourceCatalogParams, references: Mapping[str, Any]) -> None:
+    """Refuse, while planning, encircled energies for which the selected reference has no aperture."""
+    from jwcore.api import Reference
+
+    if path := getattr(references.get("apcorr"), "path", None):
+        reference = Reference.from_file("apcorr", path)
+        rows = _rows_by_percent(reference, meta)
+        if reason := _lacking(rows, params, reference):
+            known = ", ".join(map(str, sorted(rows)))
+            raise UsageError(f"source_catalog: {reason}", cure=f"set aperture_ee1, 2, 3 to some of {known}")
+
+
 @step(
     stage="source_catalog",
     references=("apcorr", "abvegaoffset"),
     params=SourceCatalogParams,
+    applies=_refuse_apertures,
     sets=("SCATFILE", "SEGMFILE"),
     scratch=9.0,
 )
@@ -106,7 +122,7 @@ def source_catalog(
     )
     context.count(sources=len(found), extended=int(columns["is_extended"].sum()))
     table = _table(columns, found, exposure.wcs, apertures)
-    table.meta |= _metadata(apertures, vega_offset)
+    table.meta |= _metadata(apertures, vega_offset, params)
     return _products(exposure, table, found, context)
 
 
@@ -119,37 +135,50 @@ def _check(exposure: Image, references: Mapping[str, Reference]) -> None:
         raise SkipStep(f"the image has {len(exposure.shape)} dimensions")
     if exposure.err is None or exposure.wcs is None:
         raise SkipStep("the image has no error array or no WCS")
+    units = {exposure.meta.bunit_data, exposure.meta.bunit_err or CALIBRATED}
+    if units != {CALIBRATED}:
+        raise SkipStep(f"the image is not flux calibrated: its unit (BUNIT) is {exposure.meta.bunit_data}")
     if exposure.meta.photometry.pixelarea_steradians is None:
-        raise SkipStep("the pixel area (PIXAR_SR) is unknown: the image is not flux calibrated")
+        raise SkipStep("the pixel area (PIXAR_SR) is unknown")
 
 
 def _apertures(reference: Reference, meta: Meta, params: SourceCatalogParams, context: Context) -> Apertures:
     """Take the apertures of the instrument setting from the reference, in pixels of the image."""
     from jwcore.algorithms.source_measurement import Apertures
 
-    table = reference.table("APCORR")
-    names = [] if table is None else list(table.dtype.names or ())
-    rows = [] if table is None else _selected(({name.lower(): row[name] for name in names} for row in table), meta)
+    rows = _rows_by_percent(reference, meta)
     if not rows:
         context.log.warning("%s has no apertures for this instrument setting; none is corrected", reference.name)
         inner, outer = UNCORRECTED_SKY
-        return Apertures(percent=params.percent, radii=UNCORRECTED_RADII, correction=1.0, inner=inner, outer=outer)
-    by_percent = {round(100.0 * float(row["eefraction"])): row for row in rows}
-    missing = [percent for percent in params.percent if percent not in by_percent]
-    if missing:
-        raise UsageError(
-            f"{reference.name} has no aperture of {missing[0]}% encircled energy",
-            cure=f"set aperture_ee1, 2, 3 to some of {', '.join(map(str, sorted(by_percent)))}",
+        return Apertures(
+            percent=params.percent, radii=UNCORRECTED_RADII, corrections=(1.0, 1.0, 1.0), inner=inner, outer=outer
         )
+    if reason := _lacking(rows, params, reference):
+        raise SkipStep(reason)
     scale = meta.resample.pixel_scale_ratio or 1.0  # the reference counts pixels of the detector
-    small, middle, large = (by_percent[percent] for percent in params.percent)
+    small, middle, large = (rows[percent] for percent in params.percent)
     return Apertures(
         percent=params.percent,
         radii=(float(small["radius"]) / scale, float(middle["radius"]) / scale, float(large["radius"]) / scale),
-        correction=float(large["apcorr"]),
+        corrections=(float(small["apcorr"]), float(middle["apcorr"]), float(large["apcorr"])),
         inner=float(large["skyin"]) / scale,
         outer=float(large["skyout"]) / scale,
     )
+
+
+def _rows_by_percent(reference: Reference, meta: Meta) -> dict[int, dict[str, Any]]:
+    """Apertures for the instrument setting by their encircled energy; none where the reference has none."""
+    table = reference.table("APCORR")
+    if table is None:
+        return {}
+    rows = _selected(({name.lower(): row[name] for name in table.dtype.names or ()} for row in table), meta)
+    return {round(100.0 * float(row["eefraction"])): row for row in rows}
+
+
+def _lacking(rows: Mapping[int, Any], params: SourceCatalogParams, reference: Reference) -> str | None:
+    """Say which aperture the rows for an instrument setting lack; a setting without rows has others."""
+    missing = [percent for percent in params.percent if rows and percent not in rows]
+    return f"{reference.name} has no aperture of {missing[0]}% encircled energy" if missing else None
 
 
 def _vega_offset(reference: Reference, meta: Meta, context: Context) -> float:
@@ -185,16 +214,24 @@ def _table(columns: dict[str, Any], found: Found, wcs: Any, apertures: Apertures
     return catalog_table(columns, percent=apertures.percent)
 
 
-def _metadata(apertures: Apertures, vega_offset: float) -> dict[str, Any]:
+def _metadata(apertures: Apertures, vega_offset: float, params: SourceCatalogParams) -> dict[str, Any]:
     """Say in the catalogue how it was made."""
+    from datetime import UTC, datetime
     from importlib.metadata import version
 
+    segments = {
+        "local_bkg_width": params.localbkg_width,
+        "aperture_mask_method": params.apermask_method,
+        "kron_params": list(params.kron_params or KRON_PARAMETERS),
+    }
     return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "version": {name: version(name) for name in ("jwcal", "photutils", "astropy", "gwcs", "numpy", "scipy")},
+        **(segments if params.starfinder == "segmentation" else {}),
         "aperture_params": {
             "aperture_ee": list(apertures.percent),
             "aperture_radii": list(apertures.radii),
-            "aperture_correction": apertures.correction,
+            "aperture_corrections": list(apertures.corrections),
             "bkg_aperture_inner_radius": apertures.inner,
             "bkg_aperture_outer_radius": apertures.outer,
         },
@@ -210,11 +247,20 @@ def _products(exposure: Image, table: QTable, found: Found, context: Context) ->
     exposure.meta.source_catalog = context.file_name("cat", "ecsv")
     exposure.meta.segmentation_map = None
     if found.segments is not None:
-        segmentation = Segmentation(data=_labels(found), meta=exposure.meta.copy())
+        segmentation = Segmentation(data=_labels(found), meta=_label_meta(exposure.meta))
         segmentation.wcs = exposure.wcs
         products["segm"] = segmentation
         exposure.meta.segmentation_map = context.file_name("segm")
     return products
+
+
+def _label_meta(meta: Meta) -> Meta:
+    """Metadata of the mosaic, as far as they hold for a map of labels."""
+    kept = meta.copy()
+    for path, _ in list(kept.items()):
+        if path.startswith(OF_BRIGHTNESS):
+            kept.set(path, None)
+    return kept
 
 
 def _labels(found: Found) -> np.ndarray:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from jwcore.api import BadInput, StepFailed, UsageError, param, step
 from jwcore.builtin.image3.finder_params import FinderParams, finder_settings
+from jwcore.builtin.named_files import existing
 from jwcore.builtin.sky_keywords import SipParams, refresh_approximation, refresh_footprint
 
 if TYPE_CHECKING:
@@ -57,6 +58,20 @@ class TweakregParams(FinderParams, SipParams):
     robust: bool = param(True, "Fit again, clipping by the median residual, where residuals betray false matches")
     in_memory: bool = param(True, "False keeps one exposure at a time in memory, the others in scratch files")
 
+    _files = field_validator("catfile")(existing)
+
+    @field_validator("abs_refcat")
+    @classmethod
+    def _check_reference(cls, name: str | None) -> str | None:
+        """Refuse catalogue services, and files that are not there."""
+        if (name or "").strip().upper() in GAIA_SERVICES:
+            raise UsageError(
+                f"tweakreg.abs_refcat = {name}: catalogue services are not available yet",
+                cure="give a file with columns RA and DEC (deg), or None to align the exposures with one another only",
+            )
+        existing(name)
+        return name
+
     @model_validator(mode="after")
     def _check(self) -> TweakregParams:
         """Refuse what could not work, before anything runs."""
@@ -67,11 +82,6 @@ class TweakregParams(FinderParams, SipParams):
                     f"tweakreg.{prefix}separation = {separation} lets a source match two others",
                     cure=f"give more than 1.414 x {prefix}tolerance = {2**0.5 * tolerance:.3f} arcsec",
                 )
-        if (self.abs_refcat or "").strip().upper() in GAIA_SERVICES:
-            raise UsageError(
-                f"tweakreg.abs_refcat = {self.abs_refcat}: catalogue services are not available yet",
-                cure="give a file with columns RA and DEC (deg), or None to align the exposures with one another only",
-            )
         return self
 
 
@@ -208,7 +218,7 @@ def _save(name: str, tables: dict[str, Table], extension: str, context: Context)
     """Hand out one catalogue for each exposure."""
     from jwcore.api import Catalog
 
-    context.save(name, {exposure: Catalog(table, extension=extension) for exposure, table in tables.items()})
+    context.save(name, {base: Catalog(table, extension=extension, base=base) for base, table in tables.items()})
 
 
 # ---- catalogues of the user

@@ -1,11 +1,11 @@
 """FGS for jwcal: exposure types, detectors, recipes, and the steps for guiding data."""
 
-from jwcal_fgs.guider import GUIDER, dq_init, flat_field, guider_cds
+from jwcal_fgs.guider import GUIDER, flat_field, guider_cds
 from jwcore import api
 
 JWCAL_API = "1.0"
 NAME = "FGS"
-STEPS = (dq_init, guider_cds, flat_field)
+STEPS = (guider_cds, flat_field)
 
 
 @api.hookimpl

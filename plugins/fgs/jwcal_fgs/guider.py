@@ -21,29 +21,13 @@ READS = 4
 """Reads averaged at either end of a fine-guiding integration."""
 
 
-class GuiderDQInitParams(Params):
-    """Parameters of dq_init for guiding data."""
-
-
 class GuiderFlatParams(Params):
     """Parameters of flat_field for guiding data."""
 
+    user_supplied_flat: str | None = param(
+        None, "File of a flat field to use instead of the reference", replaces="flat"
+    )
     inverse: bool = param(False, "Multiply instead of divide, to undo the correction")
-
-
-@step(stage="dq_init", where=WHERE, references=("mask",), params=GuiderDQInitParams)
-def dq_init(
-    exposure: GuiderRaw, references: Mapping[str, Reference], params: GuiderDQInitParams, context: Context
-) -> GuiderRaw:
-    """Combine the mask into the one quality image of guiding data."""
-    import numpy as np
-
-    mask = references["mask"].dq()
-    if mask is None or mask.shape != exposure.shape[-2:]:
-        raise SkipStep(f"{references['mask'].name} has no flags of the shape {exposure.shape[-2:]}")
-    exposure.dq |= mask
-    context.count(flagged=int(np.count_nonzero(mask)))
-    return exposure
 
 
 @step(stage="guider_cds", where=WHERE, references=("gain", "readnoise"))
@@ -72,7 +56,7 @@ def guider_cds(exposure: GuiderRaw, references: Mapping[str, Reference], context
     return made
 
 
-@step(stage="flat_field", where=WHERE, references=("flat",), params=GuiderFlatParams)
+@step(stage="flat_field", where=WHERE, references=("flat",), params=GuiderFlatParams, undoes="inverse")
 def flat_field(
     exposure: GuiderCal, references: Mapping[str, Reference], params: GuiderFlatParams, context: Context
 ) -> GuiderCal:

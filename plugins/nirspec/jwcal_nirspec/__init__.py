@@ -15,7 +15,7 @@ IMAGING = (
 )  # fmt: skip
 SPECTROSCOPY = {
     "NRS_FIXEDSLIT": "slit", "NRS_MSASPEC": "mos", "NRS_IFU": "ifu", "NRS_AUTOFLAT": "calibration",
-    "NRS_AUTOWAVE": "calibration", "NRS_LAMP": "calibration",
+    "NRS_AUTOWAVE": "lamp", "NRS_LAMP": "lamp",
 }  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class RefPixParams(Params):
 def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixParams, context: Context) -> Ramp:
     """Remove the noise that interleaved reference pixels and the reference output record, and take these out.
 
-    Bad reference pixels are replaced first: those that the reference lists, and those that stand out.
+    Bad reference pixels are replaced first: those that stand out, then the others that the reference lists.
     """
     from jwcore.algorithms import dq, irs2_references
     from jwcore.algorithms.irs2 import LENGTH, Irs2Layout
@@ -60,19 +60,21 @@ def refpix(exposure: Ramp, references: Mapping[str, Reference], params: RefPixPa
         raise SkipStep(f"images of {exposure.shape[-2]} rows hold no interleaved reference pixels")
     transfer = _transfer(references["refpix"], exposure.shape[-1])
     layout = Irs2Layout(exposure.meta.subarray.fastaxis, exposure.meta.subarray.slowaxis)
-    bad = _bad_lines(exposure, references["refpix"], layout, params)
+    noisy = _flag_noisy_lines(exposure, layout, params)
+    listed = _listed_lines(references["refpix"], layout)
     if params.irs2_mean_subtraction:
         unusable = exposure.pixeldq & dq.DO_NOT_USE != 0
         for groups in exposure.data:
             irs2_references.subtract_edge_means(
                 groups, unusable, layout=layout, odd_even=params.odd_even_columns, siglimit=params.siglimit
             )
-    irs2_references.replace_lines(exposure.data, bad)
-    context.count(bad_reference_lines=bad.size)
+    irs2_references.replace_lines(exposure.data, noisy)
+    irs2_references.replace_lines(exposure.data, listed, replaced=noisy)
+    context.count(bad_reference_lines=len({*noisy, *listed}))
     _count_noise(exposure, layout.normal_lines, context, when="before")
-    _correct(exposure, layout, transfer, keep_references=params.preserve_irs2_refpix)
-    _count_noise(exposure, layout.normal_lines if params.preserve_irs2_refpix else slice(None), context, when="after")
-    return exposure
+    corrected = _corrected(exposure, layout, transfer, keep_references=params.preserve_irs2_refpix)
+    _count_noise(corrected, layout.normal_lines if params.preserve_irs2_refpix else slice(None), context, when="after")
+    return corrected
 
 
 def _count_noise(exposure: Ramp, lines: np.ndarray | slice, context: Context, *, when: str) -> None:
@@ -109,24 +111,37 @@ def _transfer(reference: Reference, nrows: int) -> Transfer:
     return Transfer(alpha, beta)
 
 
-def _bad_lines(exposure: Ramp, reference: Reference, layout: Irs2Layout, params: RefPixParams) -> np.ndarray:
-    """Find the bad interleaved reference pixels, and flag those that stand out."""
+def _flag_noisy_lines(exposure: Ramp, layout: Irs2Layout, params: RefPixParams) -> np.ndarray:
+    """Find and flag the interleaved reference pixels that stand out, or are flagged as bad ones by an earlier step."""
     import numpy as np
 
     from jwcore.algorithms import dq, irs2_references
 
-    noisy = irs2_references.noisy_lines(exposure.data, layout=layout, limit=params.ovr_corr_mitigation_ftr)
+    noisy = irs2_references.noisy_lines(
+        exposure.data,
+        layout=layout,
+        limit=params.ovr_corr_mitigation_ftr,
+        known=np.flatnonzero(np.any(exposure.pixeldq & np.uint32(dq.BAD_REF_PIXEL), axis=1)),
+    )
     exposure.pixeldq[noisy] |= np.uint32(dq.BAD_REF_PIXEL | dq.DO_NOT_USE)
+    return noisy
+
+
+def _listed_lines(reference: Reference, layout: Irs2Layout) -> np.ndarray:
+    """Read which interleaved reference pixels the reference calls bad."""
+    from jwcore.algorithms import irs2_references
+
     table = reference.table("DQ")
     rows = () if table is None else ((int(r["OUTPUT"]), int(r["ODD_EVEN"]), int(r["MASK"])) for r in table)
-    return np.union1d(noisy, irs2_references.listed_lines(rows, layout=layout))
+    return irs2_references.listed_lines(rows, layout=layout)
 
 
-def _correct(exposure: Ramp, layout: Irs2Layout, transfer: Transfer, *, keep_references: bool) -> None:
-    """Correct all integrations; the pixels that are left move together in the memory of the ramp."""
+def _corrected(exposure: Ramp, layout: Irs2Layout, transfer: Transfer, *, keep_references: bool) -> Ramp:
+    """Correct all integrations; the pixels that are left move together in the memory of the ramp that is given up."""
     import numpy as np
 
     from jwcore.algorithms.irs2_refpix import correct_integration
+    from jwcore.api import Ramp
 
     nints, ngroups, length, nx = exposure.shape
     kept = np.arange(length) if keep_references else layout.normal_lines
@@ -135,7 +150,8 @@ def _correct(exposure: Ramp, layout: Irs2Layout, transfer: Transfer, *, keep_ref
     corrected = memory[: nints * ngroups * kept.size * nx].reshape(nints, ngroups, kept.size, nx)
     for groups, target in zip(data, corrected, strict=True):
         correct_integration(groups, target, layout=layout, transfer=transfer)
-    groupdq, pixeldq = exposure.groupdq[:, :, kept], exposure.pixeldq[kept]
-    exposure.data, exposure.groupdq, exposure.pixeldq = corrected, groupdq, pixeldq
+    arrays = {name: getattr(exposure, name) for name in exposure.arrays()}
+    arrays |= {"data": corrected, "groupdq": exposure.groupdq[:, :, kept], "pixeldq": exposure.pixeldq[kept]}
     if exposure.zeroframe is not None:
-        exposure.zeroframe = exposure.zeroframe[:, kept]
+        arrays["zeroframe"] = exposure.zeroframe[:, kept]
+    return Ramp(meta=exposure.meta, **arrays)
