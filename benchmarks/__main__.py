@@ -35,7 +35,9 @@ Runs = dict[str, list[Measurement]]
 def main() -> None:
     """Run all tasks in turns, print the tables, write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("-n", "--runs", type=int, default=3, help="runs of each command")
+    parser.add_argument(
+        "-n", "--runs", type=int, help="runs of each command (default: five of the recipes, else three)"
+    )
     parser.add_argument("--only", action="append", help="a task, streaming or growth; may be repeated")
     parser.add_argument("--no-page", action="store_true", help="print only")
     options = parser.parse_args()
@@ -50,11 +52,13 @@ def main() -> None:
         report.insert(PAGE, text)
 
 
-def _parts(only: list[str] | None, runs: int, work: Path):
+def _parts(only: list[str] | None, runs: int | None, work: Path):
     """Iterate over the paragraphs of the page."""
     yield f"Measured with `make bench` on {report.environment()}."
     chosen = tasks(only, work)
-    results = {task.name: in_turns(task, runs=runs, work=work) for task in chosen}
+    results = {
+        task.name: in_turns(task, runs=runs or (5 if task.name == task.recipe else 3), work=work) for task in chosen
+    }
     if chosen:
         yield INTRODUCTION
         yield report.command_table(results, {task.name: task.goal for task in chosen})
@@ -74,7 +78,7 @@ def _parts(only: list[str] | None, runs: int, work: Path):
     if only is None or "growth" in only:
         yield GROWTH
         yield scaling.growth_table(
-            [(nints, ngroups, _own(own_in_turns(task, runs, work))) for nints, ngroups, task in scaling.growing()]
+            [(nints, ngroups, _own(own_in_turns(task, runs or 3, work))) for nints, ngroups, task in scaling.growing()]
         )
 
 
