@@ -43,7 +43,7 @@ class RecordedProvider:
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             reason, cure = f"{one['name']} is not at {places[0]} any more", f"bring it back, or {cure}"
-        elif one.get("sha256", digest := content_digest(path)) != digest:
+        elif "sha256" in one and content_digest(path) != one["sha256"]:
             reason, cure = f"{path} has changed since", f"bring back the file that was used then, or {cure}"
         else:
             return Found(type_, path, one["name"], one["provider"], one.get("context", ""))

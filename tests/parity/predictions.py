@@ -22,6 +22,9 @@ from jwcore.builtin.detector1.refpix import RefPixParams, refpix
 from jwcore.references import Reference, References, chain_from_options, parameters_of
 from tests.parity.compare import read_arrays
 
+LAST_DIGIT = 2.0**-8
+"""Spacing of single-precision numbers in the upper half of the range of a 16-bit converter, DN."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -244,9 +247,9 @@ def ramps_with_jumps(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
 
 
 def short_ramps(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
-    """Pixels with ramps of one, two or three good groups that are fitted by likelihood."""
+    """Pixels with ramps of fewer than four good groups that are fitted by likelihood."""
     good = (scene.fitted_flags & ~np.uint8(dq.JUMP_DET | dq.PERSISTENCE) == 0).sum(axis=1)
-    return _fitted_by_likelihood(peer, scene, (good > 0) & (good < 4))
+    return _fitted_by_likelihood(peer, scene, good < 4)
 
 
 def _fitted_by_likelihood(peer: Arrays, scene: Scene, ramps: np.ndarray) -> Arrays:
@@ -266,6 +269,21 @@ def moved_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     difference = np.abs(ours["SCI"] - peer["SCI"])
     close = difference < 0.01 * scene.noise
     return {"SCI": close & (difference > 1e-3 * scene.noise)}
+
+
+def last_digit_of_differences(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels whose photon variance differs by no more than the last digit of one sample makes of a median difference."""
+    if not all("VAR_POISSON" in arrays for arrays in (peer, ours)) or ours["SCI"].shape != peer["SCI"].shape:
+        return {}
+    time = scene.intervals(each=peer["SCI"].ndim == 3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = LAST_DIGIT / models.read_meta(scene.uncal).exposure.group_time
+        digit = rate / (scene.reference("gain").array() * time)
+        changes = {
+            "VAR_POISSON": np.abs(ours["VAR_POISSON"] - peer["VAR_POISSON"]),
+            "ERR": np.abs(np.square(ours["ERR"], dtype="f8") - np.square(peer["ERR"], dtype="f8")),
+        }
+        return {name: (change <= digit) & (change > 1e-3 * np.square(peer["ERR"])) for name, change in changes.items()}
 
 
 def usable_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
