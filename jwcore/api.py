@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from jwcore.models import SuperstripeRamp as SuperstripeRamp
     from jwcore.models import Tree as Tree
     from jwcore.models import blend as blend
+    from jwcore.models import copied as copied
     from jwcore.models import header_table as header_table
     from jwcore.models import is_striped as is_striped
     from jwcore.models import of_one_stripe as of_one_stripe
+    from jwcore.models import significant as significant
     from jwcore.params import Params as Params
     from jwcore.params import param as param
     from jwcore.plugin_modules import API_VERSION as API_VERSION
@@ -54,8 +56,8 @@ _HOMES = {
     "jwcore.errors": "BadInput SkipStep StepFailed UsageError",
     "jwcore.models": (
         "Catalog Cube Exposure ExposureSet GuiderCal GuiderRaw IFUImage Image Meta Ramp RampFitOutput "
-        "Segmentation StripeBlock StripeReadout SuperstripeRamp Tree blend header_table is_striped of_one_stripe "
-        "read write"
+        "Segmentation StripeBlock StripeReadout SuperstripeRamp Tree blend copied header_table is_striped of_one_stripe "
+        "read significant write"
     ),
     "jwcore.params": "Params param",
     "jwcore.plugin_modules": "API_VERSION",

@@ -290,7 +290,7 @@ class Pass:
             values = [(size, changed[key]) for size, changed in changes if key in changed]
             last = values[-1][1]
             if isinstance(last, float) and any(value != last for _, value in values):
-                last = sum(size * value for size, value in values) / total
+                last = models.significant(sum(size * value for size, value in values) / total)
             meta.set(key, last)
 
 

@@ -1,5 +1,7 @@
 """Small questions about whole groups of a ramp."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jwcore.algorithms.dq import DO_NOT_USE
@@ -7,7 +9,11 @@ from jwcore.algorithms.dq import DO_NOT_USE
 __all__ = ["usable_differences", "usable_groups"]
 
 
-def usable_groups(groupdq: np.ndarray) -> np.ndarray:
+LARGEST_BAND = 63
+"""Most rows that are looked at at a time."""
+
+
+def usable_groups(groupdq: np.ndarray, *, read: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
     """
     Tell which groups are not DO_NOT_USE in all their pixels.
 
@@ -15,6 +21,8 @@ def usable_groups(groupdq: np.ndarray) -> np.ndarray:
     ----------
     groupdq : ndarray of uint8, shape (nints, ngroups, ny, nx)
         Group flags.
+    read : callable
+        Brings rows of one group into memory, where the flags are in a file.
 
     Returns
     -------
@@ -24,7 +32,10 @@ def usable_groups(groupdq: np.ndarray) -> np.ndarray:
     nints, ngroups = groupdq.shape[:2]
     usable = np.zeros((nints, ngroups), bool)
     for index in np.ndindex(nints, ngroups):
-        usable[index] = any(not np.all(row & DO_NOT_USE) for row in groupdq[index])
+        group, start, number = groupdq[index], 0, 1
+        while not usable[index] and start < len(group):
+            usable[index] = not np.all(read(group[start : start + number]) & DO_NOT_USE)
+            start, number = start + number, min(2 * number + 1, LARGEST_BAND)
     return usable
 
 

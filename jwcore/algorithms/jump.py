@@ -8,7 +8,7 @@ References
 R. E. Anderson & K. D. Gordon, "Optimal cosmic-ray detection for nondestructive read ramps", PASP 123, 1237 (2011).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -165,6 +165,7 @@ def flooded_groups(
     minimum_sigclip_groups: int = 100,
     only_use_ints: bool = True,
     usable: np.ndarray | None = None,
+    read: Callable[[np.ndarray], np.ndarray] = np.array,
 ) -> np.ndarray:
     """
     Tell in which usable groups a sigma clip leaves no pixel without JUMP_DET or DO_NOT_USE.
@@ -177,6 +178,8 @@ def flooded_groups(
         As for `detect_jumps`; nothing is changed.
     threshold : float, optional
         Threshold of the clip, sigma.
+    read : callable
+        Copies rows of an array, which may be in a file.
 
     Returns
     -------
@@ -184,14 +187,13 @@ def flooded_groups(
         False everywhere if jumps are not found by a sigma clip. Rows are looked at until every group has an undisturbed
         pixel, so this costs next to nothing unless there is a flood.
     """
-    usable = usable_groups(groupdq) if usable is None else usable
+    usable = usable_groups(groupdq, read=read) if usable is None else usable
     pairs = usable_differences(usable)
     flooded = usable & (len(pairs) > 0 and _clips(usable, minimum_sigclip_groups, only_use_ints))
     done = 0
     while flooded.any() and done < data.shape[2]:
         rows = slice(done, done + min(done + 1, _BAND))
-        flags = groupdq[:, :, rows].copy()
-        band = np.ascontiguousarray(data[:, :, rows])
+        flags, band = read(groupdq[:, :, rows]), read(data[:, :, rows])
         _detect_clipped(band, flags, gain[rows], pairs, threshold, over_integrations=only_use_ints)
         flooded &= np.all(flags & np.uint8(JUMP_DET | DO_NOT_USE), axis=(2, 3))
         done = rows.stop

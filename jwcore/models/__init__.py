@@ -25,7 +25,8 @@ from jwcore.models.containers import (
 )
 from jwcore.models.declare import Array, Table
 from jwcore.models.exposure import Exposure, Extra
-from jwcore.models.facts import is_moving_target, is_tso
+from jwcore.models.facts import is_moving_target, is_tso, significant
+from jwcore.models.mapped import copied
 from jwcore.models.meta import InvalidMetadata, Meta
 from jwcore.models.naming import of_integrations, product_name, strip_suffix, suffix_of
 from jwcore.models.needs import check_exposure, read_exposure_meta, require, require_alike
@@ -59,6 +60,7 @@ __all__ = [
     "Uncal",
     "blend",
     "check_exposure",
+    "copied",
     "fingerprint",
     "has_detector_rows",
     "header_table",
@@ -73,6 +75,7 @@ __all__ = [
     "read_meta",
     "require",
     "require_alike",
+    "significant",
     "strip_suffix",
     "suffix_of",
     "write",

@@ -47,3 +47,8 @@ def group_id(meta: Meta, *, index: int) -> str:
         return f"exposure{index + 1:04d}"
     program, number, visit, group, sequence, activity, exposure = (value.strip().zfill(width) for value, width in parts)
     return f"jw{program}{number}{visit}_{group}{sequence}{activity}_{exposure}"
+
+
+def significant(figure: float) -> float:
+    """Round a figure to ten digits, so that sums that were formed in another order give the same keyword."""
+    return float(f"{figure:.10g}")

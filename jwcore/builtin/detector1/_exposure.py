@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jwcore.api import BadInput
+from jwcore.api import BadInput, copied
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def usable_groups(exposure: Ramp) -> np.ndarray:
     """Tell which groups have usable pixels, bool (nints, ngroups); to be asked of whole exposures."""
     from jwcore.algorithms import groups
 
-    return groups.usable_groups(exposure.groupdq)
+    return groups.usable_groups(exposure.groupdq, read=copied)
 
 
 def normal_lines(exposure: Ramp, detector: Detector) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jwcore.api import Params, SkipStep, param, step
+from jwcore.api import Params, SkipStep, copied, param, significant, step
 from jwcore.builtin.detector1._exposure import detector_image, frame_averaging, read_time, usable_groups
 from jwcore.builtin.detector1._superstripes import joined_groups
 
@@ -92,6 +92,7 @@ def flooded_groups(exposure: Ramp, references: Mapping[str, Reference], params: 
         threshold=params.rejection_threshold,
         minimum_sigclip_groups=params.minimum_sigclip_groups,
         only_use_ints=params.only_use_ints,
+        read=copied,
     )
 
 
@@ -224,5 +225,6 @@ def _set_rates(exposure: Ramp, found: JumpCount, events: int, group_time: float,
     seconds = group_time * (nints * ngroups - found.unusable_groups - nints)
     if seconds > 0:
         jumps = found.jumps[rows]
-        exposure.meta.exposure.primary_cosmic_rays = 1000 * float(jumps.sum()) / (seconds * jumps.size * nx)
+        rate = 1000 * float(jumps.sum()) / (seconds * jumps.size * nx)
+        exposure.meta.exposure.primary_cosmic_rays = rate if rows != slice(None) else significant(rate)
         exposure.meta.exposure.extended_emission_events = 1e6 * events / (seconds * ny * nx)
