@@ -351,17 +351,29 @@ def jump_skipped(scene: Scene) -> bool:
 
 def undiluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Photon variances of the peer with integrations that have no usable group, or a single one, left out of the mean."""
-    flags = scene.fitted_flags
-    suppressed = (flags & ~np.uint8(dq.PERSISTENCE) == 0).sum(axis=1) == 1
-    if not scene.steps.get("ramp_fit", {}).get("suppress_one_group", True):
-        suppressed[:] = False
-    usable = ((flags & (dq.DO_NOT_USE | dq.SATURATED) == 0).any(axis=1) & ~suppressed).sum(axis=0)
+    usable = _usable_integrations(scene)
     factor = np.where(usable > 0, len(scene.fitted_flags) / np.maximum(usable, 1), 1.0)
     if np.all(factor == 1):
         return {}
     poisson = (peer["VAR_POISSON"] * factor).astype("f4")
     error = np.sqrt(np.square(peer["ERR"], dtype="f8") + poisson - peer["VAR_POISSON"])
     return {"VAR_POISSON": poisson, "ERR": error.astype("f4")}
+
+
+def wholly_diluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Pixels with a rate that the peer gives no photon noise, because an integration has no usable group."""
+    usable = _usable_integrations(scene)
+    lost = (usable > 0) & (usable < len(scene.fitted_flags)) & (peer["VAR_POISSON"] == 0) & (peer["SCI"] > 0)
+    return {name: lost for name in ("VAR_POISSON", "ERR")} if lost.any() else {}
+
+
+def _usable_integrations(scene: Scene) -> np.ndarray:
+    """Count the integrations with a usable ramp, int (ny, nx)."""
+    flags = scene.fitted_flags
+    suppressed = (flags & ~np.uint8(dq.PERSISTENCE) == 0).sum(axis=1) == 1
+    if not scene.steps.get("ramp_fit", {}).get("suppress_one_group", True):
+        suppressed[:] = False
+    return ((flags & (dq.DO_NOT_USE | dq.SATURATED) == 0).any(axis=1) & ~suppressed).sum(axis=0)
 
 
 def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
