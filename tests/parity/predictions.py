@@ -364,7 +364,7 @@ def wholly_diluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Pixels with a rate that the peer gives no photon noise, because an integration has no usable group."""
     usable = _usable_integrations(scene)
     lost = (usable > 0) & (usable < len(scene.fitted_flags)) & (peer["VAR_POISSON"] == 0) & (peer["SCI"] > 0)
-    return {name: lost for name in ("VAR_POISSON", "ERR")} if lost.any() else {}
+    return dict.fromkeys(("VAR_POISSON", "ERR"), lost) if lost.any() else {}
 
 
 def _usable_integrations(scene: Scene) -> np.ndarray:
