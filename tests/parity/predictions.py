@@ -264,7 +264,7 @@ def _fitted_by_likelihood(peer: Arrays, scene: Scene, ramps: np.ndarray) -> Arra
 
 def moved_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Pixels that differ by less than a hundredth of the noise of one read, after the noise of lines was removed."""
-    if "clean_flicker_noise" not in scene.steps or peer["SCI"].shape != ours["SCI"].shape:
+    if "clean_flicker_noise" not in scene.steps or not _shared("SCI", peer, ours):
         return {}
     difference = np.abs(ours["SCI"] - peer["SCI"])
     close = difference < 0.01 * scene.noise
@@ -273,9 +273,9 @@ def moved_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
 
 def last_digit_of_differences(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Pixels whose photon variance differs by no more than the last digit of one sample makes of a median difference."""
-    if not all("VAR_POISSON" in arrays for arrays in (peer, ours)) or ours["SCI"].shape != peer["SCI"].shape:
+    if not _shared("VAR_POISSON", peer, ours):
         return {}
-    time = scene.intervals(each=peer["SCI"].ndim == 3)
+    time = scene.intervals(each=peer["VAR_POISSON"].ndim == 3)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = LAST_DIGIT / models.read_meta(scene.uncal).exposure.group_time
         digit = rate / (scene.reference("gain").array() * time)
@@ -284,6 +284,11 @@ def last_digit_of_differences(peer: Arrays, ours: Arrays, scene: Scene) -> Array
             "ERR": np.abs(np.square(ours["ERR"], dtype="f8") - np.square(peer["ERR"], dtype="f8")),
         }
         return {name: (change <= digit) & (change > 1e-3 * np.square(peer["ERR"])) for name, change in changes.items()}
+
+
+def _shared(name: str, peer: Arrays, ours: Arrays) -> bool:
+    """Whether both have an array, of one shape, that is compared."""
+    return name in peer and name in ours and peer[name].shape == ours[name].shape
 
 
 def usable_medians(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
@@ -363,7 +368,7 @@ def undiluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
 def wholly_diluted(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Pixels with a rate that the peer gives no photon noise, because an integration has no usable group."""
     usable = _usable_integrations(scene)
-    lost = (usable > 0) & (usable < len(scene.fitted_flags)) & (peer["VAR_POISSON"] == 0) & (peer["SCI"] > 0)
+    lost = (usable > 0) & (usable < len(scene.fitted_flags)) & (peer["VAR_POISSON"] == 0) & (peer["ERR"] > 0)
     return dict.fromkeys(("VAR_POISSON", "ERR"), lost) if lost.any() else {}
 
 
@@ -371,7 +376,7 @@ def _usable_integrations(scene: Scene) -> np.ndarray:
     """Count the integrations with a usable ramp, int (ny, nx)."""
     flags = scene.fitted_flags
     suppressed = (flags & ~np.uint8(dq.PERSISTENCE) == 0).sum(axis=1) == 1
-    if not scene.steps.get("ramp_fit", {}).get("suppress_one_group", True):
+    if flags.shape[1] == 1 or not scene.steps.get("ramp_fit", {}).get("suppress_one_group", True):
         suppressed[:] = False
     return ((flags & (dq.DO_NOT_USE | dq.SATURATED) == 0).any(axis=1) & ~suppressed).sum(axis=0)
 
