@@ -267,6 +267,8 @@ class _Exposure:
         for label, stream, suffix in zip(labels, ("rate", "rateints"), ("", "ints"), strict=True):
             theirs = self.folder / f"{peer}{suffix}.fits"
             if theirs.is_file():
+                if apart is not None:  # a fit by likelihood finds jumps itself
+                    apart = apart | _different_flags(written[stream], theirs, name="DQ")
                 self.harness.meet(mode, label, written[stream], theirs, self.scene, apart=apart)
             else:
                 note = "the peer makes no product"
@@ -327,12 +329,12 @@ class _Exposure:
         cals.append(written["science"])
 
 
-def _different_flags(mine: Path, its: Path) -> np.ndarray | None:
-    """Return the pixels of two ramps that have different group flags, bool (ny, nx); None without such."""
-    flags = [read_arrays(path).get("GROUPDQ") for path in (mine, its)]
+def _different_flags(mine: Path, its: Path, *, name: str = "GROUPDQ") -> np.ndarray | None:
+    """Return the pixels of two products that have different flags, bool (ny, nx); None without such flags."""
+    flags = [read_arrays(path).get(name) for path in (mine, its)]
     if flags[0] is None or flags[1] is None or flags[0].shape != flags[1].shape:
         return None
-    return (flags[0] != flags[1]).any(axis=(0, 1))
+    return (flags[0] != flags[1]).reshape(-1, *flags[0].shape[-2:]).any(axis=0)
 
 
 def association(members: Sequence[Path], folder: Path) -> Path:
