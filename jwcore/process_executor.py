@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
-from jwcore.stopping import listen, settle
+from jwcore.stopping import listening, settle
 
 PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -42,16 +42,16 @@ class ProcessesExecutor(ProcessPoolExecutor):
 
 
 def _begin() -> None:
-    """Prepare a worker: it ends when it is told to, and when the process that started it is killed."""
-    listen(SystemExit)
+    """Prepare a worker: it is told to end, which an idle one does at once, when the process that started it is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _until_told_to_end(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """Run a task; a worker that is told to end must not live on, for the pool would hand it the next one."""
-    try:
-        return function(*args, **kwargs)
-    except SystemExit as request:
-        settle()
-        os._exit(int(request.code or 0))
+    with listening(SystemExit):
+        try:
+            return function(*args, **kwargs)
+        except SystemExit as request:
+            settle()
+            os._exit(int(request.code or 0))

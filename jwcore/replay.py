@@ -15,6 +15,8 @@ from jwcore.plugins import Selection, entry_points
 from jwcore.references import RecordedProvider
 
 DONE_BEFORE = "done before --from "
+FROM_RECIPE = ("recipe ", "run by name")
+"""Beginnings of the origins of parameters that the plan finds again."""
 SKIPPED_BY_CHOICE = ("by request", "skip is set by", "not needed for")
 """Beginnings of the reasons of a skip that neither the recipe nor the exposure explains."""
 
@@ -88,8 +90,9 @@ def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All recorded values: those that ran with them, and those that were skipped."""
     values: dict[str, dict[str, Any]] = {}
     for entry in provenance.flat_entries(settings["entries"]):
-        if "params" in entry:
-            values[entry["label"]] = dict(entry["params"])
+        if "params" in entry:  # defaults are those of the same version
+            given = {name for name, origin in entry["origins"].items() if not origin.startswith(FROM_RECIPE)}
+            values[entry["label"]] = {name: value for name, value in entry["params"].items() if name in given}
         elif entry.get("reason", "").startswith(SKIPPED_BY_CHOICE):
             values[entry["label"]] = {"skip": True}
     return values

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 60.0
@@ -27,6 +28,18 @@ def listen(kind: type[BaseException] = Stopped) -> None:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
+
+
+@contextmanager
+def listening(kind: type[BaseException] = Stopped) -> Iterator[None]:
+    """`listen` for a while, and let signals do afterwards what they did before."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    listen(kind)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def settle() -> None:

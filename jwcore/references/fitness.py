@@ -34,6 +34,9 @@ def check_fit(found: Found, parameters: Mapping[str, str]) -> None:
         For a damaged file, one of another type, instrument or detector, or one that does not hold the exposure's pixels.
     """
     facts = identify(found.path)
+    if "REFTYPE" not in facts and found.path.suffix == ".fits" and FitsStorage(found.path).keyword("OBSERVTN"):
+        cure = f"name a {found.type} reference, or write REFTYPE into its header if it is one"
+        raise BadInput(f"this is an exposure, not a {found.type} reference", where=str(found.path), cure=cure)
     stated = str(facts.get("REFTYPE") or found.type).lower()
     if stated != found.type:
         cure = f"name a {found.type} reference"

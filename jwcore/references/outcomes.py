@@ -39,8 +39,13 @@ class Found:
 
     @property
     def record(self) -> str:
-        """What the ``R_`` keyword of a product says: ``crds://NAME``, or the path of an override."""
-        return f"crds://{self.name}" if self.context else str(self.path)
+        """What the ``R_`` keyword of a product says: ``crds://NAME``, or the path of a file that is in no archive."""
+        return f"crds://{self.name}" if self.archived else str(self.path)
+
+    @property
+    def archived(self) -> bool:
+        """Whether the rules of an archive selected the file; such files never change under their name."""
+        return self.context.endswith((".pmap", ".imap"))
 
     @property
     def size(self) -> int:
@@ -51,7 +56,7 @@ class Found:
         """Return what the record of a product keeps, enough to find the same file again and to know it."""
         facts = {"name": self.name, "provider": self.provider, "context": self.context}
         facts |= {"record": self.record, "path": str(self.path)}
-        if not self.context.endswith((".pmap", ".imap")):  # files of an archive never change under their name
+        if not self.archived:
             facts["sha256"] = content_digest(self.path)
         return facts
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,26 @@ def test_zero_groups_are_refused(tmp_path):
     done = jwcal("run", "detector1", path, "-o", tmp_path)
     assert done.returncode == 4
     assert "empty" in last_line(done) or "groups" in last_line(done)
+
+
+IDLE = """
+import os, time
+from jwcore.process_executor import ProcessesExecutor
+if __name__ == "__main__":
+    pool = ProcessesExecutor(1)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells a process that its parent has died")
+def test_an_idle_worker_ends_with_its_parent(tmp_path):
+    script = tmp_path / "idle.py"
+    script.write_text(IDLE)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{worker}/status").exists() and "Z (zombie)" not in Path(f"/proc/{worker}/status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -104,3 +104,12 @@ def test_an_undeclared_type_that_says_where_it_lies_is_checked_too(tmp_path):
     path = ghost(tmp_path, (8, 16), SUBSIZE1=16, SUBSIZE2=8).path
     with pytest.raises(BadInput, match="does not contain it"):
         OverrideProvider({"ghost": path}).find(["ghost"], PARAMETERS)
+
+
+def test_an_exposure_is_no_reference(tmp_path):
+    path = file(tmp_path, OBSERVTN="001")
+    assert isinstance(find(path), Found)  # made of an exposure, but it says what it is
+    with fits.open(path, mode="update") as hdus:
+        del hdus[0].header["REFTYPE"]
+    with pytest.raises(BadInput, match="this is an exposure, not a flat reference"):
+        find(path)

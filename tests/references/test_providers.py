@@ -57,7 +57,7 @@ def test_overrides(tmp_path):
 
 # ---- chains
 def test_the_first_provider_that_knows_has_the_word(tmp_path):
-    found = Found("flat", tmp_path / FLAT, FLAT, "first", "rules")
+    found = Found("flat", tmp_path / FLAT, FLAT, "first", "jwst_0001.pmap")
     lost = Missing("dark", "lost here", "look there", provider="first")
     first = Fixed("first", flat=found, dark=lost, gain=Missing("gain", "no rule", "cure one"))
     second = Fixed(
