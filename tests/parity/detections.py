@@ -49,12 +49,18 @@ def particle_steps(scene: Scene, shape: tuple[int, ...]) -> np.ndarray:
     """Return the charge of particles in every difference of neighbouring groups, DN [nints, ngroups - 1, ny, nx]."""
     truth = scene.uncal.with_name(scene.uncal.name.replace("_uncal", "_truth"))
     hits, exposure = fits.getdata(truth, "HITS"), models.read_meta(scene.uncal).exposure
+    integration = hits["integration"] - (
+        (exposure.integration_start or 1) - 1
+    )  # a file may be a segment of an exposure
+    inside = (integration >= 0) & (integration < shape[0])
+    hits, integration = hits[inside], integration[inside]
     level = np.zeros(shape, np.float32)
     for group in range(level.shape[1]):
         first = group * (exposure.nframes + exposure.groupgap)
         for frame in range(first, first + exposure.nframes):
-            seen = hits[hits["frame"] <= frame]
-            np.add.at(level, (seen["integration"], group, seen["y"], seen["x"]), seen["charge"] / exposure.nframes)
+            known = hits["frame"] <= frame
+            seen = hits[known]
+            np.add.at(level, (integration[known], group, seen["y"], seen["x"]), seen["charge"] / exposure.nframes)
     return np.diff(level, axis=1) / scene.reference("gain").array()
 
 
