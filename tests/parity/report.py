@@ -124,6 +124,7 @@ def markdown(rows: Iterable[Row], *, peer: str, before: str = "", order: Sequenc
         "side has). *Outside* is the part of the pixels outside the tolerance: 0.001 is allowed, 0.0001 as far as the rates.",
         "Declared deviations (`docs/deviations.md`) are applied first and named in the last column. Arrays of a product that",
         "agree share a line. Rates of our own chain are compared where both ramps have the same flags.",
+        "Lines are renewed case by case (`python -m tests.parity --record --case NAME`) when a change concerns them.",
         "",
         f"{agree} of {len(lines)} lines agree.",
         "",
