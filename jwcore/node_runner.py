@@ -32,7 +32,8 @@ from jwcore.plan_model import (
 )  # fmt: skip
 from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE
-from jwcore.references import References
+from jwcore.references import ReadAhead, References
+from jwcore.report.plan_text import log_line
 
 WRITERS = 2
 """Products written side by side: it is the system that needs the time, for fresh pages of memory."""
@@ -105,7 +106,9 @@ class NodeRunner:
         """Run all entries, write the products and return what is left."""
         started = time.perf_counter()
         with ThreadPoolExecutor(1) as pool:
+            self.ahead = ReadAhead(pool)
             self._open_inputs(pool)
+            self._read_ahead()
             with tempfile.TemporaryDirectory(prefix="jwcal-ramp-") as scratch:
                 self._run_entries(scratch)
                 self._collect_digests()
@@ -137,6 +140,14 @@ class NodeRunner:
         for exposure in inputs:
             self.histories.append(list(exposure.provenance))
             self._name_association(exposure.meta)
+
+    def _read_ahead(self) -> None:
+        """Begin to read the references of images; the steps of a ramp keep all cores busy themselves."""
+        science = self.streams[SCIENCE]
+        if isinstance(science, models.Exposure) and not isinstance(science, models.Ramp):
+            for entry in self.node.entries:
+                if isinstance(entry, PlannedStep) and entry.runs and entry.references and SCIENCE in entry.on:
+                    self.ahead.begin(entry.label, References.of(science, entry.references))
 
     def _item(self, source: Source) -> Any:
         """A loaded product that may be edited, or the path of one."""
@@ -269,8 +280,10 @@ class NodeRunner:
             return self._skipped(planned, product, record, planned.reason)
         started = time.perf_counter()
         try:
-            context = self._context(planned, product, record)
-            result = self._call(planned, product, context, members)
+            offered = self._offered(planned, product)
+            offered["context"] = context = self._context(planned, product, record, offered)
+            offered["members"] = self.members if members is None else members
+            result = self._call(planned, product, offered)
         except SkipStep as skip:
             return self._skipped(planned, product, record, str(skip))
         except StepFailed as failure:
@@ -297,21 +310,21 @@ class NodeRunner:
             exposures[index] = self.run_step(planned, exposures[index])
         return exposures
 
-    def _call(self, planned: PlannedStep, product: Any, context: Context, members: Mapping[str, Any] | None) -> Any:
+    def _call(self, planned: PlannedStep, product: Any, offered: Mapping[str, Any]) -> Any:
         stage = self.plugins.stages[planned.stage]
         target = product
         if stage.ensemble and not isinstance(product, models.ExposureSet):
             target = models.ExposureSet([product], name=self.node.base)
         arguments = {
-            **self._offered(planned, target), "exposures": target, "context": context,
-            "members": self.members if members is None else members,
+            **offered, "exposure": target, "exposures": target,
             "state": {name: self.state.get(name) for name in planned.state},
         }  # fmt: skip
-        before = _shapes(target)
+        before = target.shapes() if isinstance(target, models.Exposure) else {}
         result = self.plugins.call(planned.stage, planned.implementation, planned.wrappers, arguments)
         self.state.update(arguments["state"])
         culprits = " or ".join((planned.implementation, *planned.wrappers))
-        changed = [name for name, shape in _shapes(target).items() if before.get(name, shape) != shape]
+        after = target.shapes() if before else {}
+        changed = [name for name, shape in after.items() if before.get(name, shape) != shape]
         if result is target and changed:
             cure = "leave shapes as they are, or return a new product"
             raise PluginError(f"{culprits} changed the shape of {', '.join(changed)}", where=self.node.base, cure=cure)
@@ -330,14 +343,13 @@ class NodeRunner:
     def _offered(self, planned: PlannedStep, target: Any) -> dict[str, Any]:
         """Offer a product with its references and the parameters."""
         one = _first(target)
-        references = References(planned.references, getattr(one, "meta", None), shape=getattr(one, "shape", ()) or None)
+        references = self.ahead.take(planned.label, one) or References.of(one, planned.references)
         return {"exposure": target, "references": references, "params": self._info(planned).params(**planned.params)}
 
-    def _context(self, planned: PlannedStep, product: Any, record: dict[str, Any]) -> Context:
+    def _context(
+        self, planned: PlannedStep, product: Any, record: dict[str, Any], offered: Mapping[str, Any]
+    ) -> Context:
         meta = getattr(_first(product), "meta", None)
-
-        def answers(whole: Any) -> dict[str, Any]:
-            return self._info(planned).answers(self._offered(planned, whole))
 
         return Context(
             planned.label,
@@ -345,12 +357,19 @@ class NodeRunner:
             exposure_type=self.plugins.exposure_type(meta.keyword("EXP_TYPE")) if meta is not None else None,
             products=self._info(planned).products,
             rows=self.piece.own_rows if self.piece else slice(None),
-            survey=self.piece.surveyed(answers) if self.piece else answers(product),
+            survey=self._survey(planned, offered),
             saver=self.piece.keep if self.piece else lambda name, side: self._write(name, side, name),
             namer=lambda name, extension: f"{self.node.base}_{self.node.saves.get(name, name)}.{extension}",
             nested=lambda stage, inner, **how: self._nested(planned, record, stage, inner, **how),
             progress=self.progress,
         )  # fmt: skip
+
+    def _survey(self, planned: PlannedStep, offered: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the questions that a step has about the whole exposure."""
+        answers = self._info(planned).answers
+        if self.piece is None:
+            return answers(offered)
+        return self.piece.surveyed(lambda whole: answers(self._offered(planned, whole)))
 
     def _nested(
         self,
@@ -405,7 +424,7 @@ class NodeRunner:
         if self.piece is not None:
             return
         if record["status"] == COMPLETE:
-            log.info("%s", step_line(planned, record["seconds"], record.get("counts", {})))
+            log.info("%s", log_line(planned, record["seconds"], record.get("counts", {})))
         else:
             what = "not done" if record["status"] == FAILED else "skipped"
             level = logging.WARNING if record["status"] == FAILED else logging.INFO
@@ -530,14 +549,6 @@ class NodeRunner:
                 meta.set(f"asn.{leaf}", self.node.association[key])
 
 
-def step_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float]) -> str:
-    """Compose the one log line of a step: label, who did it, time, references, counts."""
-    plugin = planned.implementation.split(":")[0]
-    references = " ".join(f"{kind}={getattr(r, 'name', 'N/A')}" for kind, r in planned.references.items())
-    figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
-    return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
-
-
 def _number(product: Any) -> int:
     """Count the files that a stream becomes."""
     return len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1
@@ -557,23 +568,10 @@ def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _inherit(result: Any, product: Any) -> None:
-    """Hand what nobody knows (cards, extensions, ASDF nodes) on to the products that a step makes from one exposure."""
-    if not isinstance(product, models.Exposure):
-        return
-    for made in _each(result):
-        if isinstance(made, models.Exposure) and not made.header_cards and not made.hdus:
-            made.header_cards = {name: list(cards) for name, cards in product.header_cards.items()}
-            made.hdus = {
-                key: hdu for key, hdu in product.hdus.items() if key[0] not in {a.hdu for a in made.declared().values()}
-            }
-            made.extras.update(product.extras)
-
-
-def _shapes(product: Any) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays of an exposure, of which none is read; a table may change its length."""
-    names = product.arrays() if isinstance(product, models.Exposure) else ()
-    known = {name: product.shape_of(name) or () for name in names}
-    return {name: shape for name, shape in known.items() if len(shape) > 1}
+    """Hand what nobody knows on to the products that a step makes from one exposure."""
+    for made in _each(result) if isinstance(product, models.Exposure) else ():
+        if isinstance(made, models.Exposure):
+            made.inherit(product)
 
 
 def _first(product: Any) -> Any:

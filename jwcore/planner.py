@@ -39,6 +39,7 @@ from jwcore.references import (
     Missing,
     NotApplicable,
     Provider,
+    References,
     chain_from_options,
     parameter_layers,
     parameters_of,
@@ -336,7 +337,7 @@ class NodeBuilder:
             return replace(planned, action=SKIP, reason=why)
         references, reason = self._references(entry, implementation, values)
         if reason is None and info.applies is not None:
-            reason = self._asked(info.applies, params=values, references=references)
+            reason = self._asked(info.applies, params=values, references=References(references, self.job.meta))
         if reason is not None:
             attempted = not entry.only_if_applies
             return replace(planned, references=references, action=SKIP, reason=reason, attempted=attempted)

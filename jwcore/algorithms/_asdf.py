@@ -37,7 +37,7 @@ def _load_extensions() -> None:
 def _data_models_unopened() -> Iterator[None]:
     """Answer for the data models, as long as nobody has imported them, where their schemas are."""
     spec = find_spec(DATA_MODELS) if DATA_MODELS not in sys.modules else None
-    folders = [Path(place) / "schemas" for place in (spec.submodule_search_locations or ()) if spec] if spec else []
+    folders = [Path(place) / "schemas" for place in (spec and spec.submodule_search_locations) or ()]
     entry_point = f"{DATA_MODELS}.integration"
     if len(folders) != 1 or not folders[0].is_dir() or entry_point in sys.modules:
         yield

@@ -53,7 +53,8 @@ def command(
         click.echo(f"  {path}")
     if made.truth_catalog:
         click.echo(f"  {made.truth_catalog}  (truth)")
-    click.echo(f"reduce them: jwcal run auto {output_dir} -o {output_dir}")
+    to = "" if made.to_mosaics else "--to rate "
+    click.echo(f"reduce them: jwcal run auto {output_dir} {to}-o {output_dir}")
     if made.cache:
         click.echo(f"their references, for other folders: export CRDS_PATH={made.cache} CRDS_CONTEXT={made.context}")
 

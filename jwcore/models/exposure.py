@@ -150,6 +150,20 @@ class Exposure:
         """Return the declaration of the primary array, None for a plain `Exposure`."""
         return next((array for array in cls.declared().values() if array.required), None)
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the arrays, of which none is read; a table may change its length."""
+        known = {name: self.shape_of(name) or () for name in self.arrays()}
+        return {name: shape for name, shape in known.items() if len(shape) > 1}
+
+    def inherit(self, source: "Exposure") -> None:
+        """Take over what nobody knows (cards, extensions, ASDF nodes) from the exposure that this product was made of."""
+        if self.header_cards or self.hdus:
+            return
+        declared = {array.hdu for array in self.declared().values()}
+        self.header_cards = {name: list(cards) for name, cards in source.header_cards.items()}
+        self.hdus = {key: hdu for key, hdu in source.hdus.items() if key[0] not in declared}
+        self.extras.update(source.extras)
+
     # ---- arrays
     def load(self, spec: Array) -> np.ndarray | None:
         """Return the array of a declaration, read or filled on first access."""

@@ -8,6 +8,7 @@ from jwcore.references.outcomes import Found, Missing, NotApplicable, Outcome
 from jwcore.references.parameters import parameters_of
 from jwcore.references.pars import parameter_layers
 from jwcore.references.providers import Chain, OverrideProvider, Provider, chain_from_options
+from jwcore.references.read_ahead import ReadAhead
 from jwcore.references.recorded import RecordedProvider
 from jwcore.references.reference import Reference
 from jwcore.references.subarray import Window
@@ -24,6 +25,7 @@ __all__ = [
     "Outcome",
     "OverrideProvider",
     "Provider",
+    "ReadAhead",
     "RecordedProvider",
     "Reference",
     "References",

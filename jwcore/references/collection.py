@@ -1,7 +1,10 @@
 """The references of one exposure, as a step receives them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+
+import numpy as np
 
 from jwcore.errors import JwcalError, MissingReference, PluginError
 from jwcore.references.fitness import check_owner
@@ -34,6 +37,23 @@ class References(Mapping[str, Reference]):
         self._meta = meta
         self._shape = shape
         self._open: dict[str, Reference] = {}
+        self._images: list[np.ndarray] = []
+
+    @classmethod
+    def of(cls, exposure: Any, outcomes: Mapping[str, Outcome]) -> "References":
+        """Cut references to an exposure, or to whatever has the metadata of one."""
+        return cls(outcomes, getattr(exposure, "meta", None), shape=getattr(exposure, "shape", ()) or None)
+
+    def fit(self, exposure: Any) -> bool:
+        """Tell whether those references that have been opened are cut to the pixels of an exposure."""
+        return all(one.window == science_window(exposure.meta, exposure.shape) for one in self._open.values())
+
+    def read_images(self) -> "References":
+        """Read all images of the detector now, to be held as long as this mapping; what cannot be read is left out."""
+        for type_ in self:
+            with suppress(JwcalError, OSError):  # the step that asks for it will be told
+                self._images += self[type_].images()
+        return self
 
     def __getitem__(self, type: str) -> Reference:  # noqa: A002
         outcome = self._outcomes.get(type)

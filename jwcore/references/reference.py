@@ -184,6 +184,13 @@ class Reference:
         """
         return self._read(key, (), None)
 
+    def images(self) -> list[np.ndarray]:
+        """Return those of the SCI, ERR and DQ extensions that are one image of the detector."""
+        shapes = {key: self._storage.shape(key) for key in ("SCI", "ERR", "DQ")}
+        keys = [key for key, shape in shapes.items() if shape and len(shape) == 2 and self._is_detector_plane(shape)]
+        found = [self.dq(key) if key == "DQ" else self.array(key) for key in keys]
+        return [image for image in found if image is not None]
+
     def planes(self, key: Key = "SCI") -> Iterator[np.ndarray]:
         """Iterate over the first axis of an image extension, holding one plane at a time."""
         for number in range((self.shape(key) or (0,))[0]):
@@ -231,15 +238,16 @@ class Reference:
 
     def dq(self, key: Key = "DQ") -> np.ndarray | None:
         """Return a quality array as uint32 with standard bits (through DQ_DEF), None when the file does not have it."""
+        known = ("dq", key)
+        array = self._alive.get(known)
+        if array is not None:
+            return array
         stored = self.array(key)
         if stored is None:
             return None
-        known = ("dq", key)
-        array = self._alive.get(known)
-        if array is None:
-            array = translate(stored, self._definitions, name=self.name)
-            array.flags.writeable = False
-            self._alive[known] = array
+        array = translate(stored, self._definitions, name=self.name)
+        array.flags.writeable = False
+        self._alive[known] = array
         return array
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jwcore.plan_model import REFUSED, Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
 
@@ -69,6 +69,14 @@ def _entry_lines(entry: PlannedEntry, indent: str) -> Iterator[str]:
             yield from _step_lines(step, indent + "  ")
     elif isinstance(entry, PlannedSave):
         yield f"{indent}save {entry.stream} as {entry.suffix}"
+
+
+def log_line(planned: PlannedStep, seconds: float, counts: Mapping[str, float]) -> str:
+    """Compose the one log line of a step: label, who did it, time, references, counts."""
+    plugin = planned.implementation.split(":")[0]
+    references = " ".join(f"{kind}={getattr(r, 'name', 'N/A')}" for kind, r in planned.references.items())
+    figures = " ".join(f"{name}={value:g}" for name, value in counts.items())
+    return f"{planned.label:<20} {plugin} {planned.version:<7} {seconds:6.2f} s  {references} {figures}".rstrip()
 
 
 def _step_lines(step: PlannedStep, indent: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ class Simulation:
     """What `simulate` wrote.
 
     ``uncals`` and ``truths`` are the raw and truth files in the same order; ``environment`` holds the variables under
-    which the ``crds`` client finds the references.
+    which the ``crds`` client finds the references; ``to_mosaics`` tells whether these serve beyond the rates.
     """
 
     directory: Path
@@ -40,6 +40,7 @@ class Simulation:
     cache: Path | None = None
     context: str = CONTEXT
     environment: dict[str, str] = field(default_factory=dict)
+    to_mosaics: bool = False
 
 
 def simulate(
@@ -184,6 +185,7 @@ def simulate(
         )
         cache = references.write(maps=programme.maps, readout=programme.readout, bandpass=programme.bandpass)
         result.cache, result.environment = cache.root, cache.environment()
+        result.to_mosaics = sky and "distortion" in (*chosen.types, *chosen.mode.types)
     return result
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jwcore.api import BadInput, Context, ExposureType, SkipStep
+from jwcore.api import BadInput, Context, ExposureType, SkipStep, StepFailed
 from jwcore.builtin.image2.photom import PhotomParams, photom
 from jwcore.references import Reference
 from tests.builtin._images import image
@@ -109,22 +109,22 @@ def test_nan_and_flags_are_matched():
 
 
 @pytest.mark.parametrize("name", ["F090W", "F210M"])
-def test_no_usable_factor_skips_before_any_edit(name):
+def test_no_usable_factor_is_told_before_any_edit(name):
     exposure = _image()
     exposure.meta.instrument.filter = name
     data = exposure.data.copy()
-    with pytest.raises(SkipStep, match="stay in DN/s"):
+    with pytest.raises(StepFailed, match="stay in DN/s"):
         _run(exposure, _references())
     np.testing.assert_array_equal(exposure.data, data)
     assert exposure.meta.bunit_data is None
 
 
-def test_undefined_time_dependence_skips():
+def test_undefined_time_dependence_fails():
     law = np.array(
         [("F200W", "CLEAR", 60000.0, 0.9, 5.0, -0.02)],
         dtype=[*LINEAR.dtype.descr[:3], ("year1value", "f4"), ("tsoft", "f4"), ("alpha", "f4")],
     )
-    with pytest.raises(SkipStep, match="factor nan"):
+    with pytest.raises(StepFailed, match="factor nan"):
         _run(_image(exposure__mid_time=59000.0), _references(TIMECOEFF_POWERLAW=law))
 
 

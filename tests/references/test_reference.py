@@ -1,13 +1,16 @@
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from jwcore.errors import BadInput, MissingReference, PluginError
-from jwcore.references import Found, Missing, NotApplicable, Reference, References, Window
+from jwcore.references import Found, Missing, NotApplicable, ReadAhead, Reference, References, Window
 from jwcore.references.dq_def import translate
+from jwcore.references.storage import FitsStorage
 
 NY, NX = 40, 48
 WINDOW = Window(11, 6, 16, 20)
@@ -193,6 +196,77 @@ def test_asdf_and_json_content(tmp_path):
     assert Reference.from_file("extract1d", path).json == {"apertures": [1]}
     with pytest.raises(BadInput, match="not an ASDF file"):
         _ = Reference.from_file("extract1d", path).tree
+
+
+# ---- read ahead
+class Exposure:
+    shape = (20, 16)
+
+    def __init__(self, meta):
+        self.meta = meta
+
+
+def reads(monkeypatch):
+    """Note what is read of FITS files from now on."""
+    seen, read = [], FitsStorage.read
+    monkeypatch.setattr(
+        FitsStorage, "read", lambda self, key, *rest, **how: (seen.append(key), read(self, key, *rest, **how))[1]
+    )
+    return seen
+
+
+@pytest.fixture
+def flat(tmp_path):
+    pixels = np.arange(NY * NX, dtype=np.float32).reshape(NY, NX)
+    primary = fits.PrimaryHDU()
+    primary.header.update({"INSTRUME": "NIRCAM", "DETECTOR": "NRCB1", "REFTYPE": "FLAT"})
+    primary.header.update({"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": NX, "SUBSIZE2": NY})
+    images = [fits.ImageHDU(pixels, name="SCI"), fits.ImageHDU(pixels.astype(np.uint8), name="DQ")]
+    fits.HDUList([primary, *images, fits.ImageHDU(np.stack([pixels, pixels]), name="COEFFS")]).writeto(
+        tmp_path / "flat.fits"
+    )
+    return Found("flat", tmp_path / "flat.fits", "flat.fits", "override")
+
+
+def test_images_are_read_before_they_are_asked_for(flat, meta, monkeypatch):
+    seen = reads(monkeypatch)
+    with ThreadPoolExecutor(1) as pool:
+        ahead = ReadAhead(pool)
+        ahead.begin("flat_field", References.of(Exposure(meta), {"flat": flat}))
+    assert seen == ["SCI", "DQ"]
+    references = ahead.take("flat_field", Exposure(meta))
+    np.testing.assert_array_equal(references["flat"].array("SCI"), np.arange(NY * NX).reshape(NY, NX)[CUT])
+    assert references["flat"].dq().dtype == np.uint32
+    assert seen == ["SCI", "DQ"]
+    assert ahead.take("flat_field", Exposure(meta)) is None
+
+
+def test_images_of_other_pixels_are_not_handed_over(flat, meta):
+    with ThreadPoolExecutor(1) as pool:
+        ahead = ReadAhead(pool)
+        ahead.begin("flat_field", References.of(Exposure(meta), {"flat": flat}))
+    assert ahead.take("flat_field", Exposure(Meta({**meta, "subarray.xstart": 12}))) is None
+
+
+def test_what_cannot_be_read_ahead_is_told_to_the_step_alone(flat, meta):
+    absent = Found("area", flat.path.with_name("area.fits"), "area.fits", "override")
+    with ThreadPoolExecutor(1) as pool:
+        ahead = ReadAhead(pool)
+        ahead.begin("photom", References.of(Exposure(meta), {"area": absent, "flat": flat}))
+    references = ahead.take("photom", Exposure(meta))
+    assert references["flat"].array("SCI").shape == (20, 16)
+    with pytest.raises(MissingReference, match="area"):
+        references["area"]
+
+
+def test_a_step_that_comes_early_reads_itself(flat, meta):
+    with ThreadPoolExecutor(1) as pool:
+        held = Event()
+        pool.submit(held.wait)
+        ahead = ReadAhead(pool)
+        ahead.begin("flat_field", References.of(Exposure(meta), {"flat": flat}))
+        assert ahead.take("flat_field", Exposure(meta)) is None
+        held.set()
 
 
 # ---- as a collection, checked against the exposure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jwcore.api import SkipStep, step
 
@@ -17,13 +17,16 @@ PLANES = {"data": 1, "err": 1, "var_poisson": 2, "var_rnoise": 2}
 NO_FACTOR = "neither the exposure nor the gain reference has a GAINFACT"
 
 
-def no_factor(meta: Meta, references: Mapping[str, Any]) -> str | None:
+def no_factor(meta: Meta, references: Mapping[str, Reference]) -> str | None:
     """Say, while planning, that there is nothing to scale by."""
-    from jwcore.api import Reference
+    return NO_FACTOR if _factor(meta, references) is None else None
 
-    path = getattr(references.get("gain"), "path", None)
-    known = meta.exposure.gain_factor is not None or (path and Reference.from_file("gain", path).keyword("GAINFACT"))
-    return None if known else NO_FACTOR
+
+def _factor(meta: Meta, references: Mapping[str, Reference]) -> float | None:
+    """Return the factor of the exposure, else that of the gain reference."""
+    own = meta.exposure.gain_factor
+    gain = references.get("gain")
+    return gain.keyword("GAINFACT") if own is None and gain is not None else own
 
 
 @step(stage="gain_scale", optional_references=("gain",), sets=("GAINFACT",), chunk="rows", applies=no_factor)
@@ -32,12 +35,9 @@ def gain_scale(
 ) -> Image | IFUImage | Cube:
     """Multiply rates and errors by GAINFACT, variances by its square.
 
-    The factor is that of the exposure, else that of the gain reference. Arrays are replaced, not edited: rates of a
-    single integration share them.
+    Arrays are replaced, not edited: rates of a single integration share them.
     """
-    factor = exposure.meta.exposure.gain_factor
-    if factor is None and references.get("gain"):
-        factor = references["gain"].keyword("GAINFACT")
+    factor = _factor(exposure.meta, references)
     if factor is None:
         raise SkipStep(NO_FACTOR)
     if not factor > 0:

@@ -226,5 +226,6 @@ def _set_rates(exposure: Ramp, found: JumpCount, events: int, group_time: float,
     if seconds > 0:
         jumps = found.jumps[rows]
         rate = 1000 * float(jumps.sum()) / (seconds * jumps.size * nx)
+        # that of a piece is rounded when it has been joined with the others
         exposure.meta.exposure.primary_cosmic_rays = rate if rows != slice(None) else significant(rate)
         exposure.meta.exposure.extended_emission_events = 1e6 * events / (seconds * ny * nx)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from jwcore.api import BadInput, Params, SkipStep, param, step
+from jwcore.api import BadInput, Params, SkipStep, StepFailed, param, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,10 +77,10 @@ def _factor(meta: Meta, reference: Reference, params: PhotomParams) -> float:
     }
     row = select_row(table, settings=settings)
     if row is None:
-        raise SkipStep(f"{reference.name} has no row for {settings}; the data stay in DN/s")
+        raise StepFailed(f"{reference.name} has no row for {settings}; the data stay in DN/s")
     factor = row["photmjsr"] / _sensitivity(meta, reference, row, params)
     if not math.isfinite(factor) or factor <= 0:
-        raise SkipStep(f"{reference.name} gives the factor {factor} for {settings}; the data stay in DN/s")
+        raise StepFailed(f"{reference.name} gives the factor {factor} for {settings}; the data stay in DN/s")
     return factor
 
 

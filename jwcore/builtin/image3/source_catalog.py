@@ -65,12 +65,9 @@ class SourceCatalogParams(FinderParams):
         return self
 
 
-def _refuse_apertures(meta: Meta, params: SourceCatalogParams, references: Mapping[str, Any]) -> None:
+def _refuse_apertures(meta: Meta, params: SourceCatalogParams, references: Mapping[str, Reference]) -> None:
     """Refuse, while planning, encircled energies for which the selected reference has no aperture."""
-    from jwcore.api import Reference
-
-    if path := getattr(references.get("apcorr"), "path", None):
-        reference = Reference.from_file("apcorr", path)
+    if reference := references.get("apcorr"):
         rows = _rows_by_percent(reference, meta)
         if reason := _lacking(rows, params, reference):
             known = ", ".join(map(str, sorted(rows)))
