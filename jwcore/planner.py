@@ -46,8 +46,8 @@ from jwcore.references import (
 )
 from jwcore.references.fitness import as_image
 from jwcore.references.providers import OverrideProvider
-from jwcore.remarks import remarks
 from jwcore.report.plan_text import human_size
+from jwcore.report.remarks import remarks
 
 COMMAND_LINE = "command line"
 

@@ -42,6 +42,14 @@ def image2():
     return make
 
 
+def test_a_recipe_of_other_modes_is_remarked():
+    spectrum = tiny_image()
+    spectrum.meta.set_keyword("EXP_TYPE", "NRC_WFSS")
+    [remark] = planner.plan(spectrum, "image2", skip=SKIPS, references="none").remarks
+    assert remark.startswith("image2 is no recipe of NRC_WFSS exposures; theirs: detector1")
+    assert not planner.plan(tiny_image(), "image2", skip=SKIPS, references="none").remarks
+
+
 @pytest.mark.parametrize(
     ("how", "why"),
     [

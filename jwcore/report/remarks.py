@@ -1,4 +1,4 @@
-"""Remarks on a plan: what the user named and what will have no effect all the same, with the reason."""
+"""Remarks on a plan: what the user named and what will have no effect, or not the one hoped for, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jwcore.plugins import Implementation, Plugin, Plugins, Wrapping
 def remarks(
     nodes: Sequence[Node], plugins: Plugins, *, metas: Iterable[Any], overrides: Mapping[str, Any]
 ) -> list[str]:
-    """List the plugins (``-p``), choices (``--use``) and files (``--override``) that do nothing in a plan.
+    """List what does nothing in a plan (``-p``, ``--use``, ``--override``), and recipes of other modes.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ def remarks(
         *_idle_plugins(plugins, steps, recipes, headers),
         *_idle_choices(plugins.selection.use, steps),
         *_idle_overrides(overrides, steps),
+        *_recipes_of_others(recipes, plugins, headers),
     ]
 
 
@@ -81,3 +82,13 @@ def _idle_overrides(overrides: Mapping[str, Any], steps: list[PlannedStep]) -> I
     for kind in overrides:
         if kind.lower() not in used and not kind.lower().startswith("pars-"):
             yield f"--override {kind} has no effect: no step that runs uses it"
+
+
+def _recipes_of_others(recipes: set[str], plugins: Plugins, headers: list[Any]) -> Iterator[str]:
+    """Name the recipes that follow for other exposure types, but not for those of this plan."""
+    types = plugins.exposure_types()
+    present = [one for one in types if one.name in {header.keyword("EXP_TYPE") for header in headers}]
+    for one in present:
+        for recipe in sorted(recipes - {*one.recipes}):
+            if any(recipe in other.recipes for other in types):
+                yield f"{recipe} is no recipe of {one.name} exposures; theirs: {', '.join(one.recipes) or 'none'}"
