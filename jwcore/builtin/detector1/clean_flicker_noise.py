@@ -70,6 +70,11 @@ def needed(params: CleanFlickerNoiseParams, exposure_type: ExposureType | None) 
     return names
 
 
+def working_memory(params: CleanFlickerNoiseParams) -> float:
+    """Give the size of the draft rates and of what is saved."""
+    return 0.4 + 0.7 * (params.save_background + params.save_noise)
+
+
 @step(
     stage="clean_flicker_noise",
     needs=("FASTAXIS", "SLOWAXIS", "NOUTPUTS"),
@@ -78,7 +83,7 @@ def needed(params: CleanFlickerNoiseParams, exposure_type: ExposureType | None) 
     wants=needed,
     products={"mask": "save_mask", "flicker_bkg": "save_background", "flicker_noise": "save_noise"},
     params=CleanFlickerNoiseParams,
-    scratch=2.0,
+    scratch=working_memory,
 )
 def clean_flicker_noise(
     exposure: Ramp | Image | Cube,

@@ -31,6 +31,11 @@ def needed(params: PictureFrameParams, exposure_type: ExposureType | None) -> se
     return {"ramp_fit"} | (region_needs(exposure_type) if params.mask_science_regions else set())
 
 
+def working_memory(params: PictureFrameParams) -> float:
+    """Give the size of the draft rates and of what is saved."""
+    return 0.3 + 0.5 * params.save_correction
+
+
 @step(
     stage="picture_frame",
     references=("pictureframe",),
@@ -38,7 +43,7 @@ def needed(params: PictureFrameParams, exposure_type: ExposureType | None) -> se
     wants=needed,
     products={"pctfrm_mask": "save_mask", "pctfrm_correction": "save_correction"},
     params=PictureFrameParams,
-    scratch=2.0,
+    scratch=working_memory,
 )
 def picture_frame(
     exposure: Ramp | Image | Cube, references: Mapping[str, Reference], params: PictureFrameParams, context: Context
