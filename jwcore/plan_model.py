@@ -171,7 +171,7 @@ class Problem:
     exit_code: int
 
 
-@dataclass
+@dataclass(repr=False)
 class Plan:
     """The executable outcome of planning: nodes in an order in which each comes after those that it needs."""
 
@@ -217,6 +217,8 @@ class Plan:
         from jwcore.report.plan_text import plan_as_text
 
         return plan_as_text(self)
+
+    __repr__ = __str__  # what an interactive session shows
 
 
 def _steps_of(entry: PlannedEntry) -> Iterator[PlannedStep]:

@@ -26,7 +26,7 @@ log = logging.getLogger("jwcal")
 SHOWN_PROBLEMS = 5
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """Products of a run.
 
@@ -36,6 +36,9 @@ class Result:
 
     plan: Plan
     outcomes: dict[str, NodeOutcome] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.plan.recipe}, to be asked for {' or '.join(sorted(self.names())) or 'nothing'}>"
 
     def __getitem__(self, name: str) -> Any:
         found = [_open(product) for product in self.products(name)]

@@ -13,6 +13,7 @@ from tests.algorithms._sky import pointed
 from tests.builtin._dithers import SHAPE, dithered
 from tests.truth._reduce import reduce
 
+SKIPS = ("assign_wcs", "flat_field", "photom", "resample")
 CATALOGUE = """
 from astropy.table import Table
 from jwcore import api
@@ -111,6 +112,12 @@ def test_catalogues_may_be_fits_and_their_names_are_known_beforehand(counting):
     assert provenance.runs(listed.provenance)
     assert models.read_meta(counting / "x_i2d.fits").source_catalog == "x_cat.ecsv"
     assert (counting / "other_values.ecsv").exists()
+
+
+def test_an_interactive_session_shows_plans_and_results_in_words(image):
+    result = planner.plan(image(), "image2", skip=SKIPS, references="none").run()
+    assert repr(result.plan).startswith("plan image2: 1 node")
+    assert repr(result) == "<Result of image2, to be asked for cal or calints or science>"
 
 
 def test_a_product_that_stays_tells_the_status_of_what_was_made_of_it(counting):
