@@ -1,6 +1,6 @@
 """How declared deviations change the peer's arrays. Each function is named by an entry of ``deviations.toml``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -384,8 +384,8 @@ def _usable_integrations(scene: Scene) -> np.ndarray:
 def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     """Variances of the peer with the photon noise of the average dark current added.
 
-    A dark current in electron/s adds dark / (m t gain^2) to a ramp of m used intervals of the time t. Later products are
-    scaled as their read noise is.
+    A dark current in electron/s adds dark / (m t gain^2) to a ramp of m used intervals of the time t. The error of an
+    integration is that of the weighted mean of its segments. Later products are scaled as their read noise is.
     """
     dark = scene.reference("dark").array("AVDRKCUR") if "dark_current" in scene.steps else None
     if dark is None:
@@ -394,14 +394,50 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     rate = read_arrays(scene.peer / ("ramp_fitints.fits" if each else "ramp_fit.fits"))
     with np.errstate(divide="ignore", invalid="ignore"):
         added = dark / (scene.reference("gain").array() ** 2 * scene.intervals(each=each))
-        added = np.where(
-            np.isfinite(added) & (peer["VAR_RNOISE"] > 0) & (peer["ERR"] > 0),
-            added * peer["VAR_RNOISE"] / rate["VAR_RNOISE"],
-            0.0,
-        )
-    poisson = peer["VAR_POISSON"] + added
-    error = np.sqrt(np.square(peer["ERR"]) + added)
+        scale = np.where(np.isfinite(added) & (peer["ERR"] > 0), peer["VAR_RNOISE"] / rate["VAR_RNOISE"], 0.0)
+        added = np.nan_to_num(added, posinf=0.0)
+        variances = rate["VAR_POISSON"].astype("f8"), rate["VAR_RNOISE"].astype("f8")
+        grown = added
+        if each:
+            before, after = (_of_segments(variances[0] + more, variances[1], scene) for more in (0.0, added))
+            grown = np.where(np.isfinite(before) & np.isfinite(after), after - before, added)
+    scale = np.nan_to_num(scale)
+    poisson = peer["VAR_POISSON"] + added * scale
+    error = np.sqrt(np.square(peer["ERR"], dtype="f8") + grown * scale)
     return {"VAR_POISSON": poisson.astype("f4"), "ERR": error.astype("f4")}
+
+
+def _of_segments(poisson: np.ndarray, read: np.ndarray, scene: Scene) -> np.ndarray:
+    """Variance of the mean of the segments of every ramp, weighted by the inverse of the sum of both their variances.
+
+    A segment of n groups has a share of n - 1 in the inverse of the photon variance, and of n^3 - n in that of read noise.
+    """
+    flags = scene.fitted_flags
+    shares = [sum(np.where(ends, share(n), 0.0) for ends, n in _segments(flags)) for share in (_photons, _reads)]
+    weight = np.zeros(poisson.shape)
+    for ends, n in _segments(flags):
+        variance = poisson * shares[0] / _photons(n) + read * shares[1] / _reads(n)
+        weight += np.where(ends, 1.0 / variance, 0.0)
+    return 1.0 / weight
+
+
+def _photons(n: np.ndarray) -> np.ndarray:
+    return n - 1.0
+
+
+def _reads(n: np.ndarray) -> np.ndarray:
+    return n**3.0 - n
+
+
+def _segments(flags: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Iterate over the groups at which segments of two groups and more have ended: where, and of how many groups."""
+    length = np.zeros((len(flags), *flags.shape[2:]))
+    for group in np.moveaxis(flags, 1, 0):
+        good = group & (dq.DO_NOT_USE | dq.SATURATED) == 0
+        begins = good & (group & dq.JUMP_DET != 0)
+        yield (~good | begins) & (length > 1), length
+        length = np.where(good, np.where(begins, 1.0, length + 1), 0.0)
+    yield length > 1, length
 
 
 def guiding_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
