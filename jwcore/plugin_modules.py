@@ -97,16 +97,22 @@ def _check_twice(tree: ast.Module) -> None:
 
 
 def code_digest(module: types.ModuleType | None) -> str:
-    """Digest of all source files of the outermost package that a module belongs to, or of its one file."""
+    """Digest of all source files of a module; empty for a namespace, which has no code of its own."""
+    digest = hashlib.sha256()
+    files = source_files(module)
+    for name, path in files.items():
+        digest.update(name.encode() + path.read_bytes())
+    return digest.hexdigest() if files else ""
+
+
+def source_files(module: types.ModuleType | None) -> dict[str, Path]:
+    """Find all source files of the outermost package that a module belongs to, or its one file, by name in it."""
     if not (file := getattr(module, "__file__", None)):
-        return ""  # a namespace, which has no code of its own
+        return {}
     root = Path(file)
     while (root.parent / "__init__.py").is_file():
         root = root.parent
-    digest = hashlib.sha256()
-    for path in sorted([root] if root.is_file() else root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return digest.hexdigest()
+    return {str(path.relative_to(root)): path for path in sorted([root] if root.is_file() else root.rglob("*.py"))}
 
 
 def one_line(error: BaseException, *, plugin: str) -> str:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NoReturn
 from unittest import SkipTest
@@ -27,7 +28,7 @@ from jwcore.errors import JwcalError, PluginError, SkipStep, StepFailed
 from jwcore.models import ExposureSet
 from jwcore.models.keywords import named
 from jwcore.params import describe, unknown_name
-from jwcore.plugin_modules import place
+from jwcore.plugin_modules import place, source_files
 from jwcore.plugins import Implementation, Plugin, Plugins, Selection, Wrapping
 from jwcore.references.collection import undeclared
 from jwcore.testing.exposures import KNOWN_TYPES, tiny, tiny_cube, tiny_image, tiny_references, tiny_set
@@ -426,13 +427,23 @@ def _open_rooms(plugin: Plugin) -> None:
     assert module is not None
     if plugin.name == "builtin":
         return
-    source = plugin.source or inspect.getsource(module)
-    for name in _imports(source):
+    for file, name in ((file, name) for file, source in _sources(plugin).items() for name in _imports(source)):
         root = name.split(".")[0]
         if root == "jwcore" and not name.startswith(OPEN_ROOMS) and name != "jwcore":
-            _fail(f"{plugin.name} imports {name}; import jwcore.api or jwcore.algorithms")
+            _fail(f"{file} of {plugin.name} imports {name}; import jwcore.api or jwcore.algorithms")
         if root.startswith("jwcal_") and root != module.__name__.split(".")[0]:
-            _fail(f"{plugin.name} imports the plugin {root}; plugins never import each other")
+            _fail(f"{file} of {plugin.name} imports the plugin {root}; plugins never import each other")
+
+
+def _sources(plugin: Plugin) -> dict[str, str]:
+    """Read the source of a plugin by the names of its files: its one file, or all of its package but tests."""
+    if plugin.source:
+        return {Path(str(plugin.module.__file__)).name: plugin.source}  # type: ignore[union-attr]
+    return {
+        (path.name if name == "." else name): path.read_text(encoding="utf-8")
+        for name, path in source_files(plugin.module).items()
+        if not any(part.startswith("test") for part in Path(name).parts)
+    }
 
 
 def _imports(source: str) -> Iterator[str]:

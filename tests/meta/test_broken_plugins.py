@@ -132,3 +132,20 @@ def test_a_plugin_that_does_not_exist_breaks_no_promise():
 
 def test_every_broken_plugin_is_listed():
     assert {path.stem for path in BROKEN.glob("*.py")} == set(CAUGHT_BY)
+
+
+def test_every_module_of_a_package_keeps_to_the_open_rooms(tmp_path, monkeypatch):
+    package = tmp_path / "acme_rooms"
+    (package / "tests").mkdir(parents=True)
+    (package / "__init__.py").write_text("from acme_rooms.steps import flat\n")
+    (package / "steps.py").write_text(
+        "from jwcore import api\nfrom jwcore.planner import plan\n\n"
+        "@api.step(stage='flat_field')\ndef flat(exposure):\n    return exposure\n"
+    )
+    (package / "tests/test_flat.py").write_text("import jwcore.testing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    rooms = next(check for check in checks("acme_rooms") if check.promise == "imports only the open rooms")
+    with pytest.raises(ConformanceError, match=r"steps.py of acme_rooms imports jwcore.planner"):
+        rooms()
+    (package / "steps.py").write_text("from jwcore import api\n")
+    rooms()
