@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PLUGINS := nircam miri nirspec niriss fgs
 
-.PHONY: demo test lint parity-quick parity bench docs clean
+.PHONY: demo test test-slow lint parity-quick parity bench docs clean
 
 $(READY): pyproject.toml constraints.txt $(PLUGINS:%=plugins/%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jwcal needs python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -22,6 +22,9 @@ demo: $(READY)  ## simulate, reduce, compare with the truth; leaves demo/index.h
 
 test: $(READY)  ## the test suite on small arrays
 	$(BIN)/python -m pytest -q tests -m "not slow"
+
+test-slow: $(READY)  ## the tests on full-size arrays
+	$(BIN)/python -m pytest -q tests -m slow
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
