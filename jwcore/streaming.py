@@ -140,6 +140,7 @@ class Pass:
             else:
                 self._fill("", self.exposure, product)
             self._release()
+            del piece, product  # before the next piece takes memory
         self._merge_keywords("", self.exposure.meta)
         for products in (self.results, self.sides):
             for name, whole in products.items():
