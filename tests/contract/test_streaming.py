@@ -1,6 +1,7 @@
 """Products, keywords and figures of a ramp that is worked on piece by piece."""
 
 import tempfile
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,6 +64,20 @@ def test_what_lies_in_two_pieces_is_counted_once(height):
 
     _, _, counts = run(work, height=height, halo=2)
     assert counts == {"pixels": 34, "rows": 6, "calls": -(-10 // height)}
+
+
+def test_one_piece_is_in_memory_at_a_time(monkeypatch):
+    cut, seen = streaming.Pass._cut, []
+
+    def watched(self, *span):
+        assert not [piece for piece in seen if piece() is not None]
+        piece = cut(self, *span)
+        seen.append(weakref.ref(piece))
+        return piece
+
+    monkeypatch.setattr(streaming.Pass, "_cut", watched)
+    run(lambda exposure, context: exposure, height=4)
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("height", [2, 1])
