@@ -150,7 +150,7 @@ def plan(
         problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
         broken_plugins={p.name: p.error for p in loaded.broken()},
-        remarks=[*remarks(nodes, loaded, metas=metas.values(), overrides=overrides or {}),
+        remarks=[*remarks(nodes, loaded, metas=metas, overrides=overrides or {}),
                  *_too_large(nodes, jobs_to_plan, max_memory)],
     )  # fmt: skip
 

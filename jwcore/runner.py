@@ -58,6 +58,7 @@ class Result:
         return {
             name
             for node in self.plan.nodes
+            if node.id in self.outcomes
             for stream in self.outcomes[node.id].products
             for name in (stream, *_suffixes_of(node, stream))
         }

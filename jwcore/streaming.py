@@ -124,29 +124,32 @@ class Pass:
             The ramp, or the mapping of products when the last step makes such.
         """
         for lo, hi in self.pieces():
-            halo = self.halo
-            first, last = max(0, lo - halo), min(self.length, hi + halo)
-            piece = self._cut(first, last)
-            self._remember(piece, lo, hi, first)
-            self._span = lo, hi, first
-            self.own_rows = slice(lo - first, hi - first) if self._rows else slice(None) if lo == 0 else slice(0)
-            self._before = dict(piece.meta.items())
-            product: Any = piece
-            for planned in self.steps:
-                product = run_step(planned, product)
-            if isinstance(product, Mapping):
-                for name, part in product.items():
-                    self._join(self.results, name, part)
-            else:
-                self._fill("", self.exposure, product)
+            self._run_piece(lo, hi, run_step)
             self._release()
-            del piece, product  # before the next piece takes memory
         self._merge_keywords("", self.exposure.meta)
         for products in (self.results, self.sides):
             for name, whole in products.items():
                 if isinstance(whole, models.Exposure):
                     self._merge_keywords(name, whole.meta)
         return self.results or self.exposure
+
+    def _run_piece(self, lo: int, hi: int, run_step: Callable[[PlannedStep, Any], Any]) -> None:
+        """Run all steps on one piece, of which nothing is left in memory afterwards, and join what they make."""
+        halo = self.halo
+        first, last = max(0, lo - halo), min(self.length, hi + halo)
+        piece = self._cut(first, last)
+        self._remember(piece, lo, hi, first)
+        self._span = lo, hi, first
+        self.own_rows = slice(lo - first, hi - first) if self._rows else slice(None) if lo == 0 else slice(0)
+        self._before = dict(piece.meta.items())
+        product: Any = piece
+        for planned in self.steps:
+            product = run_step(planned, product)
+        if isinstance(product, Mapping):
+            for name, part in product.items():
+                self._join(self.results, name, part)
+        else:
+            self._fill("", self.exposure, product)
 
     def keep(self, name: str, part: Any) -> None:
         """Take a side product that a step made from the present piece, and join it with those of other pieces."""

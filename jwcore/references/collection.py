@@ -45,14 +45,21 @@ class References(Mapping[str, Reference]):
         return cls(outcomes, getattr(exposure, "meta", None), shape=getattr(exposure, "shape", ()) or None)
 
     def fit(self, exposure: Any) -> bool:
-        """Tell whether those references that have been opened are cut to the pixels of an exposure."""
-        return all(one.window == science_window(exposure.meta, exposure.shape) for one in self._open.values())
+        """Tell whether this is the mapping of an exposure: of the same metadata and shape."""
+        return getattr(exposure, "meta", None) is self._meta and (getattr(exposure, "shape", ()) or None) == self._shape
+
+    def open_all(self) -> None:
+        """Open all files, but read no array; what cannot be opened is left to whoever asks for it."""
+        for type_ in self:
+            with suppress(JwcalError):
+                self[type_]
 
     def read_images(self) -> "References":
-        """Read all images of the detector now, to be held as long as this mapping; what cannot be read is left out."""
-        for type_ in self:
-            with suppress(JwcalError, OSError):  # the step that asks for it will be told
-                self._images += self[type_].images()
+        """Read the images of the detector in the open files, to be held as long as this mapping; others are left out."""
+        for reference in self._open.values():
+            for image in reference.images():
+                with suppress(Exception):  # the step that asks for this one will be told
+                    self._images.append(image())
         return self
 
     def __getitem__(self, type: str) -> Reference:  # noqa: A002

@@ -24,13 +24,14 @@ class ReadAhead:
         self._coming: dict[str, Future[References]] = {}
 
     def begin(self, label: str, references: References) -> None:
-        """Read the images that the step of this label will want."""
+        """Read the images that the step of this label will want; their files are opened here and now."""
+        references.open_all()
         self._coming[label] = self._pool.submit(references.read_images)
 
     def take(self, label: str, exposure: Any) -> References | None:
         """Hand over the references of a step; None when they were not read, or for pixels other than the exposure's."""
         coming = self._coming.pop(label, None)
-        if coming is None or coming.cancel():
+        if coming is None or coming.cancel() or coming.exception():
             return None
         references = coming.result()
         return references if references.fit(exposure) else None

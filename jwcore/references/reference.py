@@ -2,8 +2,8 @@
 
 import json
 import weakref
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,12 +184,12 @@ class Reference:
         """
         return self._read(key, (), None)
 
-    def images(self) -> list[np.ndarray]:
-        """Return those of the SCI, ERR and DQ extensions that are one image of the detector."""
-        shapes = {key: self._storage.shape(key) for key in ("SCI", "ERR", "DQ")}
-        keys = [key for key, shape in shapes.items() if shape and len(shape) == 2 and self._is_detector_plane(shape)]
-        found = [self.dq(key) if key == "DQ" else self.array(key) for key in keys]
-        return [image for image in found if image is not None]
+    def images(self) -> list[Callable[[], Any]]:
+        """Return how to read those of the SCI, ERR and DQ extensions that are one image of the detector."""
+        readers = {"SCI": self.array, "ERR": self.array, "DQ": self.dq}
+        shapes = {key: self._storage.shape(key) or () for key in readers}
+        single = [key for key, shape in shapes.items() if len(shape) == 2 and self._is_detector_plane(shape)]
+        return [partial(readers[key], key) for key in single]
 
     def planes(self, key: Key = "SCI") -> Iterator[np.ndarray]:
         """Iterate over the first axis of an image extension, holding one plane at a time."""

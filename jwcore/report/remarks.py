@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jwcore.declare import StepInfo, matches, where_text
@@ -11,7 +11,7 @@ from jwcore.plugins import Implementation, Plugin, Plugins, Wrapping
 
 
 def remarks(
-    nodes: Sequence[Node], plugins: Plugins, *, metas: Iterable[Any], overrides: Mapping[str, Any]
+    nodes: Sequence[Node], plugins: Plugins, *, metas: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> list[str]:
     """List what does nothing in a plan (``-p``, ``--use``, ``--override``), and recipes of other modes.
 
@@ -21,19 +21,19 @@ def remarks(
         The plan.
     plugins : Plugins
         What was loaded for it.
-    metas : iterable of Meta
-        Headers of the exposures.
+    metas : mapping of str to Meta
+        Headers of the exposures, by node.
     overrides : mapping
         Reference type -> file, as the user gave them.
     """
     steps = [step for node in nodes for step in node.steps()]
     recipes = {node.recipe for node in nodes}
-    headers = list(metas)
+    headers = list(metas.values())
     return [
         *_idle_plugins(plugins, steps, recipes, headers),
         *_idle_choices(plugins.selection.use, steps),
         *_idle_overrides(overrides, steps),
-        *_recipes_of_others(recipes, plugins, headers),
+        *dict.fromkeys(_recipes_of_others(nodes, plugins, metas)),
     ]
 
 
@@ -84,11 +84,11 @@ def _idle_overrides(overrides: Mapping[str, Any], steps: list[PlannedStep]) -> I
             yield f"--override {kind} has no effect: no step that runs uses it"
 
 
-def _recipes_of_others(recipes: set[str], plugins: Plugins, headers: list[Any]) -> Iterator[str]:
-    """Name the recipes that follow for other exposure types, but not for those of this plan."""
-    types = plugins.exposure_types()
-    present = [one for one in types if one.name in {header.keyword("EXP_TYPE") for header in headers}]
-    for one in present:
-        for recipe in sorted(recipes - {*one.recipes}):
-            if any(recipe in other.recipes for other in types):
-                yield f"{recipe} is no recipe of {one.name} exposures; theirs: {', '.join(one.recipes) or 'none'}"
+def _recipes_of_others(nodes: Sequence[Node], plugins: Plugins, metas: Mapping[str, Any]) -> Iterator[str]:
+    """Name the recipes that follow for other exposure types, but not for that of the exposure."""
+    types = {one.name: one for one in plugins.exposure_types()}
+    followed = {recipe for one in types.values() for recipe in one.recipes}
+    for node in nodes:
+        own = types.get(metas[node.id].keyword("EXP_TYPE"))
+        if own is not None and node.recipe in followed - {*own.recipes}:
+            yield f"{node.recipe} is no recipe of {own.name} exposures; theirs: {', '.join(own.recipes) or 'none'}"

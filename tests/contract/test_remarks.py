@@ -50,6 +50,17 @@ def test_a_recipe_of_other_modes_is_remarked():
     assert not planner.plan(tiny_image(), "image2", skip=SKIPS, references="none").remarks
 
 
+def test_exposures_of_several_kinds_have_recipes_of_their_own():
+    dark, image = tiny_ramp(), tiny_ramp()
+    dark.meta.set_keyword("EXP_TYPE", "NRC_DARK")
+    dark.meta.filename = "jw00001001001_02101_00002_nrca1_uncal.fits"
+    image.meta.set_keyword("EXP_TYPE", "NRC_IMAGE")
+    image.meta.filename = "jw00001001001_02101_00001_nrca1_uncal.fits"
+    plan = planner.plan([image, dark], "auto", references="none")
+    assert {node.recipe for node in plan.nodes} >= {"detector1", "image2", "dark"}
+    assert not [remark for remark in plan.remarks if "no recipe of" in remark]
+
+
 @pytest.mark.parametrize(
     ("how", "why"),
     [
