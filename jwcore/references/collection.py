@@ -57,9 +57,9 @@ class References(Mapping[str, Reference]):
     def read_images(self) -> "References":
         """Read the images of the detector in the open files, to be held as long as this mapping; others are left out."""
         for reference in self._open.values():
-            for image in reference.images():
+            for read in reference.image_readers():
                 with suppress(Exception):  # the step that asks for this one will be told
-                    self._images.append(image())
+                    self._images.append(read())
         return self
 
     def __getitem__(self, type: str) -> Reference:  # noqa: A002

@@ -29,7 +29,7 @@ class ReadAhead:
         self._coming[label] = self._pool.submit(references.read_images)
 
     def take(self, label: str, exposure: Any) -> References | None:
-        """Hand over the references of a step; None when they were not read, or for pixels other than the exposure's."""
+        """Hand over the references of a step; None when they were not read, or for another exposure."""
         coming = self._coming.pop(label, None)
         if coming is None or coming.cancel() or coming.exception():
             return None

@@ -184,7 +184,7 @@ class Reference:
         """
         return self._read(key, (), None)
 
-    def images(self) -> list[Callable[[], Any]]:
+    def image_readers(self) -> list[Callable[[], Any]]:
         """Return how to read those of the SCI, ERR and DQ extensions that are one image of the detector."""
         readers = {"SCI": self.array, "ERR": self.array, "DQ": self.dq}
         shapes = {key: self._storage.shape(key) or () for key in readers}
