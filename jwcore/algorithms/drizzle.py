@@ -190,7 +190,10 @@ def _fold(band, y_first, x_first, input_weight, unit, bit, science, weight, cont
                     w = unit / noise if noise > 0.0 and noise < np.inf else 0.0
                 for k in range(VARIANCES):
                     variance = (band[row, column, k + 2] / total) ** 2
-                    if w > 0.0 and variance < np.inf:
+                    usable = w > 0.0 and variance < np.inf
+                    if not variance_weights.size:
+                        variances[k, y, x] = variance if usable else np.nan
+                    elif usable:
                         variances[k, y, x] += w * w * variance
                         variance_weights[k, y, x] += w
 
@@ -256,6 +259,7 @@ def _drizzle(
 @parallel_kernel
 def _finish(science, weight, fill, scale_ratio, variances, variance_weights, err):
     """Divide the sums in place."""
+    lone = not variance_weights.size
     for y in prange(science.shape[0]):
         for x in range(science.shape[1]):
             w = weight[y, x]
@@ -266,10 +270,11 @@ def _finish(science, weight, fill, scale_ratio, variances, variance_weights, err
             err[y, x] = np.nan
         for k in range(variances.shape[0]):
             for x in range(science.shape[1]):
-                w = variance_weights[k, y, x] * scale_ratio
+                total = np.float32(weight[y, x] != 0.0) if lone else variance_weights[k, y, x]
+                w = total * scale_ratio
                 v = variances[k, y, x] / (w * w) if w > 0.0 else np.nan
                 variances[k, y, x] = v
-                if w > 0.0:
+                if v == v:  # noqa: PLR0124  (not NaN)
                     err[y, x] = v if err[y, x] != err[y, x] else err[y, x] + v
         for x in range(science.shape[1]):
             err[y, x] = math.sqrt(err[y, x])
@@ -292,6 +297,8 @@ class Mosaic:
         Resample the three variances too.
     context, dq : bool, optional
         Record which inputs, and which flags, contributed to every pixel.
+    lone : bool, optional
+        Promise to add one exposure only, which spares the weights of the variances.
     """
 
     def __init__(
@@ -304,6 +311,7 @@ class Mosaic:
         variances: bool = False,
         context: bool = False,
         dq: bool = False,
+        lone: bool = False,
     ) -> None:
         self.shape = shape
         self.count = 0
@@ -311,7 +319,9 @@ class Mosaic:
         self._pixfrac, self._scale_ratio = float(pixfrac), float(scale_ratio)
         self._data, self._weight = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
         stack = (VARIANCES, *shape) if variances else (0, 0, 0)
-        self._variances, self._variance_weights = np.zeros(stack, dtype=np.float32), np.zeros(stack, dtype=np.float32)
+        self._variances = np.zeros(stack, dtype=np.float32)
+        self._variance_weights = np.zeros((0, 0, 0) if lone else stack, dtype=np.float32)
+        self._lone = lone
         self._context: list[np.ndarray] | None = [] if context else None
         self._dq = np.zeros(shape if dq else (0, 0), dtype=np.uint32)
         self._unit: float | None = None
@@ -348,6 +358,8 @@ class Mosaic:
             Usable part of the image: first row, stop row, first column, stop column.
         """
         index, self.count = self.count, self.count + 1
+        if self._lone and index:
+            raise ValueError("a mosaic of a lone exposure takes no second one")
         context = self._context_plane(index)
         limits = limits or (0, data.shape[0], 0, data.shape[1])
         window, reach = self._reached(pixel_map)

@@ -114,6 +114,25 @@ def test_variances_of_several_inputs_combine_by_their_resampled_weights():
     np.testing.assert_allclose(planes.err, np.sqrt(expected.sum(axis=0)), rtol=2e-5)
 
 
+@pytest.mark.parametrize("exposure_weight", [None, 300.0])
+def test_a_lone_exposure_needs_no_weights_of_variances(exposure_weight):
+    data, variances, dq = noisy()
+    variances[0, 20:24], variances[1, 30:34, :9], variances[2, 40:44] = 0.0, np.nan, np.inf
+    weight = input_weight(shape=SHAPE, dq=dq, bad_bits=1)
+    lone, general = (Mosaic(shape=OUTPUT, scale_ratio=0.8, variances=True, lone=lone) for lone in (True, False))
+    for mosaic in (lone, general):
+        mosaic.add(
+            data=data, weight=weight, pixel_map=mapped(scale=0.8), variances=variances, exposure_weight=exposure_weight
+        )
+    found, expected = lone.finish(), general.finish()
+    np.testing.assert_array_equal(found.data, expected.data)
+    np.testing.assert_allclose(found.variances, expected.variances, rtol=1e-6)
+    np.testing.assert_allclose(found.err, expected.err, rtol=1e-6)
+    assert 0 < np.isnan(found.variances[2]).mean() < 1
+    with pytest.raises(ValueError, match="lone"):
+        lone.add(data=data, weight=weight, pixel_map=mapped())
+
+
 @given(
     rotation=st.floats(0, 360), scale=st.floats(0.6, 1.6), pixfrac=st.floats(0.1, 1.0),
     kernel=st.sampled_from(["square", "turbo", "point"]),

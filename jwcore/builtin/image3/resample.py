@@ -123,6 +123,7 @@ def _combine(exposures: ExposureSet, members: Any, grid: OutputGrid, params: Res
         variances=params.enable_err,
         context=params.enable_ctx,
         dq=params.propagate_dq,
+        lone=len(members) == 1,
     )
     for index in context.progress(members, "resample"):
         exposure = _mosaic.image_at(exposures, index)
