@@ -112,7 +112,7 @@ class StepInfo:
     sets: tuple[str, ...] = ()
     chunk: str | Callable[[Any], str] = "exposure"
     halo: int | Callable[[Any], int] = 0
-    scratch: float | Callable[[Any], float] = 0.0
+    scratch: float | Callable[..., float] = 0.0
     survey: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     params: type[Params] = Params
     alternative: bool = False
@@ -145,9 +145,11 @@ class StepInfo:
         """Return the rows needed on both sides of a chunk of rows with these parameters."""
         return self.halo(params) if callable(self.halo) else self.halo
 
-    def scratch_for(self, params: Params) -> float:
-        """Return the working memory with these parameters, in units of the chunk's science array."""
-        return self.scratch(params) if callable(self.scratch) else self.scratch
+    def scratch_for(self, params: Params, *, exposures: int = 1) -> float:
+        """Return the working memory with these parameters and exposures, in units of one chunk's science array."""
+        if not callable(self.scratch):
+            return self.scratch
+        return self.scratch(*(params, exposures)[: len(inspect.signature(self.scratch).parameters)])
 
 
 @dataclass(frozen=True)
@@ -288,7 +290,7 @@ def step(
     sets: Sequence[str] = (),
     chunk: str | Callable[[Any], str] = "exposure",
     halo: int | Callable[[Any], int] = 0,
-    scratch: float | Callable[[Any], float] = 0.0,
+    scratch: float | Callable[..., float] = 0.0,
     survey: Mapping[str, Callable[..., Any]] | None = None,
     params: type[Params] = Params,
     alternative: bool = False,
@@ -332,7 +334,8 @@ def step(
     halo : int or callable, optional
         Rows needed on both sides of a chunk of rows.
     scratch : float or callable, optional
-        Working memory in units of the chunk's science array.
+        Working memory in units of the chunk's science array; a function takes the parameters and, if it has a second
+        argument, the number of exposures.
     survey : mapping, optional
         Questions about the whole exposure, which a piece of it cannot answer: name -> function of ``exposure``,
         ``references`` and ``params``, those that it wants. They are asked before the step starts, and the answers are in

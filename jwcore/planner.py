@@ -329,8 +329,8 @@ class NodeBuilder:
         planned = replace(
             bare, implementation=implementation.key, version=implementation.plugin.version,
             source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
-            chunk=info.chunk_for(values), halo=info.halo_for(values), scratch=info.scratch_for(values),
-            undoes=bool(info.undoes and getattr(values, info.undoes)),
+            chunk=info.chunk_for(values), halo=info.halo_for(values), undoes=bool(info.undoes and getattr(values, info.undoes)),
+            scratch=info.scratch_for(values, exposures=len(self.job.sizes)),
         )  # fmt: skip
         if values.skip:
             why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"

@@ -78,7 +78,9 @@ def main(arguments: list[str] | None = None) -> None:
     from jwcore.errors import JwcalError, UsageError
     from jwcore.stopping import Stopped, leave, listen
 
-    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # idle threads of numpy and scipy sleep and leave us the cores
+    os.environ.setdefault(
+        "OPENBLAS_THREAD_TIMEOUT", "4"
+    )  # idle threads of numpy and scipy sleep and leave us the cores
     gc.set_threshold(1_000_000, 20, 20)  # looking for garbage among all that is imported, and stays, takes 0.2 s
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # the line of the source is for programmers
     listen()

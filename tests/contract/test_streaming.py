@@ -159,6 +159,8 @@ def test_what_must_be_seen_at_once_may_hang_on_the_parameters():
     assert [info.chunk_for(api.Params(skip=skip)) for skip in (True, False)] == ["exposure", "rows"]
     info = getattr(api.step(stage="jump", halo=lambda params: 2 + params.skip, scratch=0.5)(work), STEP_MARK)
     assert (info.halo_for(api.Params(skip=True)), info.scratch_for(api.Params())) == (3, 0.5)
+    counted = getattr(api.step(stage="jump", scratch=lambda params, exposures: 2.0 * exposures)(work), STEP_MARK)
+    assert counted.scratch_for(api.Params(), exposures=3) == 6.0
     columns = getattr(api.step(stage="jump", chunk=lambda params: "columns")(work), STEP_MARK)
     with pytest.raises(PluginError, match="chunk='columns'"):
         columns.chunk_for(api.Params())

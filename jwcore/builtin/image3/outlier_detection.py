@@ -70,12 +70,17 @@ def _declined(exposure_type: ExposureType | None) -> str | None:
     return None
 
 
+def working_memory(params: OutlierDetectionParams, exposures: int) -> float:
+    """Give the size of the resampled exposures, a mosaic and its weight, the median and a blotted model."""
+    return 5.0 + (exposures if params.in_memory else 1)
+
+
 @step(
     stage="outlier_detection",
     params=OutlierDetectionParams,
     products=dict.fromkeys(("outlier_i2d", "median", "blot"), "save_intermediate_results"),
     applies=_declined,
-    scratch=9.0,  # four groups, a mosaic and its weight, the median, a blotted model
+    scratch=working_memory,
 )
 def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, context: Context) -> ExposureSet:
     """Flag outliers of dithered images as OUTLIER and DO_NOT_USE, and set them to NaN."""

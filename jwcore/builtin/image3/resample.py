@@ -61,12 +61,17 @@ class ResampleParams(_mosaic.DrizzleParams):
         return 1.0 if self.kernel.startswith("lanczos") else self.pixfrac
 
 
+def working_memory(params: ResampleParams, exposures: int) -> float:
+    """Give the size of the planes of the mosaic, which dithers make larger than an exposure, and of the pixel weights."""
+    return 8.5 if exposures == 1 else 13.0
+
+
 @step(
     stage="resample",
     needs=("ROLL_REF", "V3I_YANG", "VPARITY"),
     params=ResampleParams,
     sets=("NDRIZ", "RESWHT", "PIXFRAC", "PXSCLRT", "PIXAR_SR", "PIXAR_A2", "S_REGION", "BKGLEVEL", "BKGSUB"),
-    scratch=13.0,  # ten planes of the mosaic, which is somewhat larger than an exposure
+    scratch=working_memory,
 )
 def resample(exposures: ExposureSet, params: ResampleParams, context: Context) -> Image | ExposureSet:
     """Drizzle all exposures, less the sky that skymatch found, onto one tangent-plane image."""
