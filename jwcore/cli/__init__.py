@@ -28,6 +28,9 @@ VERBS = {
     "doctor": "Look for what is wrong with the set-up",
 }
 
+PATIENCE = {"OPENBLAS_THREAD_TIMEOUT": "4", "OMP_WAIT_POLICY": "PASSIVE"}
+"""Environment in which idle threads of the libraries sleep, rather than keep a core from the others."""
+
 
 class Verbs(click.Group):
     """Commands by name; a verb's module is imported only when it runs."""
@@ -78,9 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
     from jwcore.errors import JwcalError, UsageError
     from jwcore.stopping import Stopped, leave, listen
 
-    os.environ.setdefault(
-        "OPENBLAS_THREAD_TIMEOUT", "4"
-    )  # idle threads of numpy and scipy sleep and leave us the cores
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
     gc.set_threshold(1_000_000, 20, 20)  # looking for garbage among all that is imported, and stays, takes 0.2 s
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # the line of the source is for programmers
     listen()
