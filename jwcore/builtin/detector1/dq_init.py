@@ -58,8 +58,8 @@ def _flag_ramp(exposure: Ramp, mask: np.ndarray) -> None:
 
     if exposure.pixeldq.shape != mask.shape:
         exposure.pixeldq = np.zeros_like(mask)
-    if exposure.groupdq.shape != exposure.data.shape:
-        exposure.groupdq = np.zeros(exposure.data.shape, np.uint8)
+    if exposure.groupdq.shape != exposure.shape:  # the data may still be on their way from the file
+        exposure.groupdq = np.zeros(exposure.shape, np.uint8)
     exposure.pixeldq |= mask
     exposure.groupdq |= (mask & dq.DO_NOT_USE).astype(np.uint8)
 
