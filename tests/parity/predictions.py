@@ -407,6 +407,24 @@ def dark_noise(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
     return {"VAR_POISSON": poisson.astype("f4"), "ERR": error.astype("f4")}
 
 
+def dark_weights(peer: Arrays, ours: Arrays, scene: Scene) -> Arrays:
+    """Slopes of the peer's likelihood fit, changed as the photon noise of the average dark current changes the weights."""
+    dark = scene.reference("dark").array("AVDRKCUR") if "dark_current" in scene.steps else None
+    options = scene.steps.get("ramp_fit", {})
+    if dark is None or options.get("algorithm") != "LIKELY":
+        return {}
+    references = {kind: scene.reference(kind) for kind in ("gain", "readnoise")}
+    product = "rateints" if peer["SCI"].ndim == 3 else "rate"
+
+    def slopes(current: np.ndarray | None) -> np.ndarray:
+        ramp = models.read(scene.peer / "jump.fits")
+        ramp.average_dark_current = current
+        context = Context(detector=Detector("ANY", "ANY", shape=ramp.shape[-2:]))
+        return ramp_fit(ramp, references, RampFitParams(**options), context)[product].data
+
+    return {"SCI": peer["SCI"] + np.nan_to_num(slopes(dark) - slopes(None))}
+
+
 def _of_segments(poisson: np.ndarray, read: np.ndarray, scene: Scene) -> np.ndarray:
     """Variance of the mean of the segments of every ramp, weighted by the inverse of the sum of both their variances.
 
