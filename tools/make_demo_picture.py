@@ -16,7 +16,8 @@ def main(folder: Path, output: Path) -> None:
     cal = folder / "products" / raw.name.replace("_uncal", "_cal")
     window = np.s_[700:1300, 700:1300]
     arrays = [models.read(mosaic).data[::3, ::3], models.read(raw).data[0, -1][window], models.read(cal).data[window]]
-    output.write_bytes(pictures.images(arrays, ["mosaic of four exposures", "raw, last group", "calibrated"], size=4.2))
+    titles = ["mosaic of four exposures", "raw, last group", "calibrated"]
+    output.write_bytes(pictures.png(pictures.images(arrays, titles, size=4.2)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ VERBS = {
     "recipe": "Show the order of steps of a recipe",
     "plugins": "List the installed plugins",
     "explain": "Tell how a product was made",
+    "report": "Write a page with pictures and figures of a product",
     "rerun": "Make a product again from its own record",
     "asn": "Write and show association files",
     "check": "Check a plugin against the promises of the contract",

@@ -113,7 +113,7 @@ def demo_page(
     )
     page.heading("The mosaic")
     page.picture(
-        pictures.images([models.read(mosaic).data], [mosaic.name], size=8),
+        pictures.svg(pictures.images([models.read(mosaic).data], [mosaic.name], size=8)),
         "The mosaic, MJy/sr, asinh stretch; grey where no exposure looked. The noise is larger at the edges, which fewer "
         "than four exposures cover. The stars and galaxies are those of a random field, not of a real one.",
     )
@@ -173,11 +173,11 @@ def _brightest(pairs: np.ndarray, saturated: np.ndarray, number: int = 12) -> li
     ]
 
 
-def _before_after(raw: Path, calibrated: Path) -> bytes:
+def _before_after(raw: Path, calibrated: Path) -> str:
     before = models.read(raw).data[0, -1]
     after = models.read(calibrated).data
     window = np.s_[700:1300, 700:1300]
-    return pictures.images([before[window], after[window]], ["raw, last group", "calibrated"], size=5.5)
+    return pictures.svg(pictures.images([before[window], after[window]], ["raw, last group", "calibrated"], size=5.5))
 
 
 def _figures(comparison: Any) -> list[tuple[str, str]]:
@@ -195,7 +195,7 @@ def _figures(comparison: Any) -> list[tuple[str, str]]:
     ]
 
 
-def _residuals(comparison: Any, saturated: np.ndarray) -> bytes:
+def _residuals(comparison: Any, saturated: np.ndarray) -> str:
     star = comparison.pairs["type"] == "star"
     pairs, special = comparison.pairs[star], saturated[star] > 0
     flux = {
@@ -208,4 +208,4 @@ def _residuals(comparison: Any, saturated: np.ndarray) -> bytes:
         "xlabel": "ΔRA cos Dec (mas)", "ylabel": "ΔDec (mas)",
         "title": "position of stars", "special": special,
     }  # fmt: skip
-    return pictures.scatter([flux, position])
+    return pictures.svg(pictures.scatter([flux, position]))

@@ -50,17 +50,18 @@ def run_lines(run: dict[str, Any], settings: dict[str, Any], *, brief: bool = Fa
 
 
 def _step_lines(done: dict[str, Any], planned: dict[str, Any], *, brief: bool) -> Iterator[str]:
-    figures = _figures(done.get("counts", {}))
+    found = figures(done.get("counts", {}))
     if done["status"] != "COMPLETE":
         if not brief:
             yield f"  - {done['label']:<20} {done['status'].lower()}: {done.get('reason', '')}"
+            yield from _tables(done)
         return
     if brief:
-        if figures:
-            yield f"  + {done['label']:<20} {figures}"
+        if found:
+            yield f"  + {done['label']:<20} {found}"
         return
     who = f"{planned.get('implementation', '?')} {planned.get('version', '')}"
-    yield f"  + {done['label']:<20} {who}  {done['seconds']:.2f} s  {figures}".rstrip()
+    yield f"  + {done['label']:<20} {who}  {done['seconds']:.2f} s  {found}".rstrip()
     for name, origin in planned.get("origins", {}).items():
         yield f"      {name} = {planned['params'].get(name)}  ({origin})"
     for kind, reference in planned.get("references", {}).items():
@@ -68,12 +69,25 @@ def _step_lines(done: dict[str, Any], planned: dict[str, Any], *, brief: bool) -
         yield f"      {kind}: {name}"
     for key in planned.get("wrappers", []):
         yield f"      wrapped by {key}"
+    yield from _tables(done)
     for callee in done.get("calls", []):
         for line in _step_lines(callee, {}, brief=False):
             yield "    " + line
 
 
-def _figures(counts: dict[str, float]) -> str:
+def _tables(done: dict[str, Any]) -> Iterator[str]:
+    """Write the tables that a step noted, in columns; a dash stands for what is not known."""
+    for name, rows in done.items():
+        if name == "calls" or not isinstance(rows, list) or not rows:
+            continue
+        yield f"      {name}:"
+        cells = [list(rows[0]), *(["-" if value is None else str(value) for value in row.values()] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for line in cells:
+            yield "        " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def figures(counts: dict[str, float]) -> str:
     """Write figures; what was measured before and after a step is written as one change."""
     texts = []
     for name, value in counts.items():
