@@ -29,11 +29,15 @@ class Context:
         Answers to the questions about the whole exposure that the step declared.
     saver, nested, progress, namer : callables, optional
         What the runner does for ``save``, ``run``, ``progress`` and ``file_name``.
+    record : dict, optional
+        What the provenance says of this step.
 
     Attributes
     ----------
     counts : dict
         Figures that the step reported; they end up in the provenance.
+    record : dict
+        Tables that the step noted, by name.
     saved : dict
         Side products by name, when there is no runner to write them.
     survey : mapping
@@ -49,11 +53,13 @@ class Context:
         products: tuple[str, ...] | None = None, rows: slice = slice(None), survey: Mapping[str, Any] | None = None,
         saver: Callable[[str, Any], None] | None = None, nested: Callable[..., Any] | None = None,
         progress: Callable[..., Iterable] | None = None, namer: Callable[[str, str], str] | None = None,
+        record: dict[str, Any] | None = None,
     ):  # fmt: skip
         self.label = label
         self.detector = detector or Detector("", "")
         self.exposure_type = exposure_type or ExposureType("", "")
         self.counts: dict[str, float] = {}
+        self.record = {} if record is None else record
         self.saved: dict[str, Any] = {}
         self.unchanged: set[int] = set()
         self.rows = rows
@@ -75,6 +81,10 @@ class Context:
         for name, figure in figures.items():
             value = figure[self.rows].sum() if getattr(figure, "ndim", 0) else figure
             self.counts[name] = self.counts.get(name, 0) + (value.item() if hasattr(value, "item") else value)
+
+    def note(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Leave a table in the provenance, one mapping of plain values for each row; it stays there when the step fails."""
+        self.record[name] = rows
 
     def leave_out(self, index: int) -> None:
         """Say that a step could do nothing for one member of a set, whose status is then SKIPPED."""

@@ -362,6 +362,7 @@ class NodeRunner:
             namer=lambda name, extension: f"{self.node.base}_{self.node.saves.get(name, name)}.{extension}",
             nested=lambda stage, inner, **how: self._nested(planned, record, stage, inner, **how),
             progress=self.progress,
+            record=record,
         )  # fmt: skip
 
     def _survey(self, planned: PlannedStep, offered: Mapping[str, Any]) -> dict[str, Any]:
@@ -415,7 +416,6 @@ class NodeRunner:
         suffix = planned.params.get("suffix")
         if not suffix:
             suffix = self.plugins.stages[planned.stage].suffix
-            suffix = models.of_integrations(suffix) if isinstance(result, models.Cube) else suffix
         for name, part in result.items() if isinstance(result, Mapping) else ((suffix, result),):
             self._write(f"{planned.label}:{name}", part, name)
 
@@ -488,6 +488,7 @@ class NodeRunner:
         kept = []
         for number, (name, item) in enumerate(self._named(product)):
             tail = suffix.get(type(item).__name__) if isinstance(suffix, Mapping) else suffix
+            tail = models.of_integrations(tail) if isinstance(item, models.Cube) and tail else tail
             if isinstance(item, models.Exposure | models.Catalog):
                 item.provenance = histories[number] if histories is not None else self._so_far()
             kept.append(self._write_one(name, item, tail))

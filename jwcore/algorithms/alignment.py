@@ -1,4 +1,4 @@
-"""Alignment of images on the sky by their sources: which images are fitted to what, and whether a fit is believed.
+"""Alignment of images on the sky by their sources: which images are fitted to what, and what of it stays.
 
 Matching, the clipped linear fit and the correction of the gWCS are those of tweakwcs. The WCSes that come in are never
 changed; the outcome is in `AlignImage.wcs`.
@@ -11,12 +11,14 @@ matrix.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jwcore.algorithms.fit_quality import CLOSE, Residuals, doubts, largest_rms, rival_offset
 from jwcore.algorithms.tangent_fit import AlignSettings, Fit, fit_positions, match_sources
 
 __all__ = [
@@ -75,15 +77,17 @@ class AlignImage:
         Sources in 0-based pixels.
     weight : ndarray of float64, shape (n,), optional
         Weights of the sources in the fit.
-    name : str
-        For messages.
+    name, group : str
+        Of the image, and of the group that moves with it, for messages.
 
     Attributes
     ----------
     status : {"unaligned", "reference", "aligned"} or str
         What happened; other texts are reasons why it was not aligned.
     fit : Fit or None
-        The last fit of its group.
+        The last fit of its group, refused ones included.
+    residuals : Residuals or None
+        What that fit left of this image.
     corrected : bool
         Whether ``wcs`` is a new one.
     """
@@ -96,8 +100,10 @@ class AlignImage:
     y: NDArray[np.float64]
     weight: NDArray[np.float64] | None = None
     name: str = ""
+    group: str = ""
     status: str = "unaligned"
     fit: Fit | None = None
+    residuals: Residuals | None = None
     corrected: bool = False
     _corrector: Any = field(default=None, repr=False)
 
@@ -152,8 +158,8 @@ def align_relative(
     Raises
     ------
     AlignmentError
-        When there are fewer than two groups with sources, no group could be fitted, or a correction is larger than the
-        search can explain. The WCSes are those of before.
+        When there are fewer than two groups with sources, no group could be fitted, or a fit is not to be believed. The
+        WCSes are those of before.
     """
     for group in groups:
         if not _count(group):
@@ -161,15 +167,14 @@ def align_relative(
     usable = [group for group in groups if _count(group)]
     if len(usable) < 2:
         raise AlignmentError(f"{len(usable)} of {len(groups)} groups of exposures have sources; two are needed")
-    before = [_Before(image) for group in usable for image in group]
     order = _Order(usable, by_overlap=expand and not keep_order and len(usable) > 2)
-    reference = _group_positions(order.first())
-    _mark(order.done[0], "reference")
-    for group in order.rest():
-        unmatched = _fit_group(group, reference, settings)
-        if expand and unmatched is not None:
-            reference = Positions.joined([reference, unmatched])
-    _accept(before, settings)
+    with _all_or_nothing(usable, settings):
+        reference = _group_positions(order.first())
+        _mark(order.done[0], "reference")
+        for group in order.rest():
+            unmatched = _fit_group(group, reference, settings)
+            if expand and unmatched is not None:
+                reference = Positions.joined([reference, unmatched])
 
 
 def align_to_catalog(groups: Sequence[Group], catalog: Positions, settings: AlignSettings) -> None:
@@ -187,19 +192,18 @@ def align_to_catalog(groups: Sequence[Group], catalog: Positions, settings: Alig
     Raises
     ------
     AlignmentError
-        When the catalogue has too few sources near the images, no group could be fitted, or a correction is larger than
-        the search can explain. The WCSes are those of before.
+        When the catalogue has too few sources near the images, no group could be fitted, or a fit is not to be believed.
+        The WCSes are those of before.
     """
     usable = [group for group in groups if _count(group)]
     if not usable:
         raise AlignmentError("no exposure has sources")
-    before = [_Before(image) for group in usable for image in group]
-    nearby = _near(catalog, np.concatenate([image.corners for image in before]), margin=settings.largest_shift)
+    nearby = catalog.take(_near(catalog, [image for group in usable for image in group], margin=settings.largest_shift))
     if len(nearby) < settings.minobj:
         raise AlignmentError(f"the catalogue has {len(nearby)} sources near the images; {settings.minobj} are needed")
-    for group in usable:
-        _fit_group(group, nearby, settings)
-    _accept(before, settings)
+    with _all_or_nothing(usable, settings):
+        for group in usable:
+            _fit_group(group, nearby, settings, outside=True)
 
 
 def corner_shift(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
@@ -213,23 +217,48 @@ def _count(group: Group) -> int:
     return sum(len(image.x) for image in group)
 
 
+def _label(group: Group) -> str:
+    """Name a group for messages."""
+    first = group[0]
+    return f"{first.group or first.name} ({len(group)} images)" if len(group) > 1 else first.name
+
+
 def _mark(group: Group, status: str, fit: Fit | None = None) -> None:
     for image in group:
-        image.status, image.fit = status, fit
+        image.status, image.fit, image.residuals = status, fit, None
 
 
 def _group_positions(group: Group) -> Positions:
     return Positions.joined([image.positions() for image in group])
 
 
-def _fit_group(group: Group, reference: Positions, settings: AlignSettings) -> Positions | None:
+def _fit_group(
+    group: Group, reference: Positions, settings: AlignSettings, *, outside: bool = False
+) -> Positions | None:
     """Fit one group to the reference and correct its images.
+
+    Parameters
+    ----------
+    group : sequence of AlignImage
+    reference : Positions
+    settings : AlignSettings
+    outside : bool
+        Whether the reference is a catalogue from elsewhere.
 
     Returns
     -------
     Positions or None
         Its sources that have no counterpart, at their corrected places; None when there was no fit.
+
+    Raises
+    ------
+    AlignmentError
+        When the fit is not to be believed.
     """
+    reference = reference.take(_near(reference, group, margin=settings.largest_shift))
+    if not len(reference):
+        _mark(group, "it overlaps with nothing that is aligned")
+        return None
     plane = group[0].corrector
     sources = _group_positions(group)
     in_plane = np.transpose(plane.world_to_tanp(sources.ra, sources.dec))
@@ -250,7 +279,44 @@ def _fit_group(group: Group, reference: Positions, settings: AlignSettings) -> P
     for image in reversed(group):  # the first one carries the tangent plane: it changes last
         image.correct(fit, plane)
     _mark(group, "aligned", fit)
-    return _group_positions(group).take(np.setdiff1d(np.arange(len(sources)), matched))
+    corrected = _group_positions(group)
+    _measure(group, corrected.take(matched[fit.kept]), reference.take(paired[fit.kept]), of=matched[fit.kept])
+    problems = doubts(fit, rms_limit=largest_rms(pixel=pixel, settings=settings, outside=outside))
+    problems += _doubled(fit, reference_in_plane, in_plane, pixel=pixel, settings=settings)
+    if problems:
+        for image in group:
+            image.status = "refused: " + "; ".join(problems)
+        raise AlignmentError(f"the fit of {_label(group)} is not to be believed: {'; '.join(problems)}")
+    return corrected.take(np.setdiff1d(np.arange(len(sources)), matched))
+
+
+def _measure(group: Group, places: Positions, reference: Positions, *, of: NDArray[np.int64]) -> None:
+    """Give every image the residuals of its own matches; ``of`` numbers them within the sources of the group."""
+    stops = np.cumsum([len(image.x) for image in group])
+    owner = np.searchsorted(stops, of, side="right")
+    ours, theirs = (np.stack([part.ra, part.dec], axis=1) for part in (places, reference))
+    for number, image in enumerate(group):
+        image.residuals = Residuals.between(ours[owner == number], theirs[owner == number])
+
+
+def _doubled(
+    fit: Fit,
+    reference: NDArray[np.float64],
+    sources: NDArray[np.float64],
+    *,
+    pixel: float,
+    settings: AlignSettings,
+) -> list[str]:
+    """Say whether more sources agree on another offset than on that of the fit: then stars would be doubled."""
+    agreeing, rivals, offset = rival_offset(
+        reference,
+        sources @ fit.matrix.T + fit.shift,
+        radius=max(CLOSE * fit.rmse, 0.5 * pixel),
+        reach=settings.searchrad + settings.tolerance,
+    )
+    if rivals <= agreeing:
+        return []
+    return [f"{agreeing} sources meet a counterpart, but {rivals} others would after {offset:.2f} arcsec more"]
 
 
 def _pixel(plane: Any) -> float:
@@ -270,20 +336,31 @@ class _Before:
         self.corners = image.corners()
 
     def restore(self) -> None:
-        """Give the image its WCS back."""
-        self.image.wcs, self.image.corrected, self.image.status = self.wcs, self.corrected, "unaligned"
-        self.image.fit = self.image._corrector = None
+        """Give the image its WCS back; what was fitted stays on record."""
+        image = self.image
+        image.wcs, image.corrected, image._corrector = self.wcs, self.corrected, None
+        if image.status in ("reference", "aligned"):
+            image.status = "undone"
 
 
-def _accept(before: Sequence[_Before], settings: AlignSettings) -> None:
-    """Refuse, and undo, an alignment without any fit or with one that the search cannot explain."""
-    problem = _implausible(before, settings)
-    if not any(image.image.status == "aligned" for image in before):
-        problem = "no group of exposures could be aligned: " + before[-1].image.status
-    if problem:
+@contextmanager
+def _all_or_nothing(groups: Sequence[Group], settings: AlignSettings) -> Iterator[None]:
+    """Undo an alignment that is refused, or without any fit, or with one that the search cannot explain."""
+    before = [_Before(image) for group in groups for image in group]
+    try:
+        yield
+        problem = _implausible(before, settings)
+        if not any(image.image.status == "aligned" for image in before):
+            failed = [group for group in groups if group[0].status != "reference"]
+            reasons = "; ".join(f"{_label(group)}: {group[0].status}" for group in failed[:3])
+            more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+            problem = f"no group of exposures could be aligned: {reasons}{more}"
+        if problem:
+            raise AlignmentError(problem)
+    except AlignmentError:
         for image in before:
             image.restore()
-        raise AlignmentError(problem)
+        raise
 
 
 def _implausible(before: Sequence[_Before], settings: AlignSettings) -> str | None:
@@ -298,13 +375,13 @@ def _implausible(before: Sequence[_Before], settings: AlignSettings) -> str | No
     return None
 
 
-def _near(catalog: Positions, corners: NDArray[np.float64], *, margin: float) -> Positions:
-    """Select the sources within the circle around all corners, with a margin in arcsec."""
-    around = _vectors(*corners.T)
+def _near(catalog: Positions, group: Group, *, margin: float) -> NDArray[np.bool_]:
+    """Tell which sources lie within the circle around the corners of all images, with a margin in arcsec."""
+    around = _vectors(*np.concatenate([image.corners() for image in group]).T)
     centre = around.mean(axis=0)
     centre /= np.linalg.norm(centre)
     radius = np.arccos(np.clip(around @ centre, -1.0, 1.0).min()) + np.deg2rad(margin / 3600.0)
-    return catalog.take(_vectors(catalog.ra, catalog.dec) @ centre >= np.cos(radius))
+    return _vectors(catalog.ra, catalog.dec) @ centre >= np.cos(radius)
 
 
 def _vectors(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,6 +27,8 @@ __all__ = [
 ARCSEC = 3600.0
 SPARSEST = 100.0
 """A mosaic may be this many times larger than all its exposures together before it is refused."""
+WIDEST = 60.0
+"""Exposures may lie so many degrees from the reference point; nothing projects what is 90 degrees away."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,15 @@ def fiducial_point(vertices: np.ndarray) -> tuple[float, float]:
     ra, dec : float
         In degrees, ra in [0, 360).
     """
-    ra, dec = np.radians(np.asarray(vertices, dtype=float).T)
-    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    x, y, z = 0.5 * (vectors.min(axis=1) + vectors.max(axis=1))
+    vectors = _vectors(vertices)
+    x, y, z = 0.5 * (vectors.min(axis=0) + vectors.max(axis=0))
     return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
+
+
+def _vectors(vertices: np.ndarray) -> np.ndarray:
+    """Unit vectors [n, 3] of right ascensions and declinations in degrees."""
+    ra, dec = np.radians(np.asarray(vertices, dtype=float).T)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
 def pc_matrix(*, position_angle: float, parity: int) -> np.ndarray:
@@ -223,10 +230,13 @@ def grid_from_footprints(
     ------
     ValueError
         If a side is shorter than two pixels, or if the grid would be more than a hundred times larger than its
-        exposures together (one of them lies far from the others; the message names it).
+        exposures together or reach beyond what can be projected (one of them lies far from the others; the message names
+        it).
     """
     vertices = np.concatenate([np.asarray(f, dtype=float) for f in footprints])
     crval = crval or fiducial_point(vertices)
+    if crpix is None or shape is None:
+        _refuse_scattered(footprints, names, crval)
     plane, _ = _tan_grid(crpix=(0.0, 0.0), crval=crval, scale=scale, pc=pc, shape=(2, 2))
     every = np.stack(plane.invert(*vertices.T, with_bounding_box=False), axis=1)
     places = np.split(every, np.cumsum([len(f) for f in footprints])[:-1])
@@ -240,6 +250,17 @@ def grid_from_footprints(
         raise ValueError(f"the output grid would have the shape {shape}: a side needs two pixels at least")
     wcs, keywords = _tan_grid(crpix=crpix, crval=crval, scale=scale, pc=pc, shape=shape)
     return OutputGrid(wcs, shape, scale, scale_ratio, keywords)
+
+
+def _refuse_scattered(footprints: Sequence[np.ndarray], names: Sequence[str], crval: tuple[float, float]) -> None:
+    """Raise ValueError when an exposure is too far from the reference point to be projected, and name it."""
+    centres = np.array([_vectors(polygon).mean(axis=0) for polygon in footprints])
+    if np.all(centres @ _vectors(np.array([crval]))[0] > math.cos(math.radians(WIDEST))):
+        return
+    angles = np.degrees(np.arccos(np.clip(centres @ centres.T, -1.0, 1.0)))
+    distances = np.median(angles, axis=1) if len(names) > 2 else angles.max(axis=1)
+    farthest = int(np.argmax(distances))
+    raise ValueError(f"{names[farthest]} lies {distances[farthest]:.0f} degrees from the others: no mosaic holds them")
 
 
 def _refuse_sparse(shape: tuple[int, int], places: Sequence[np.ndarray], names: Sequence[str]) -> None:

@@ -49,6 +49,8 @@ class AlignSettings:
         Clip matches with residuals above so many rms residuals.
     robust : bool
         Where the residuals betray false matches, fit again with clipping by the median residual.
+    fwhm : float
+        FWHM of the kernel with which stars were found, in pixels: it bounds the errors of their places.
     """
 
     searchrad: float = 2.0
@@ -62,6 +64,7 @@ class AlignSettings:
     nclip: int = 3
     sigma: float = 3.0
     robust: bool = True
+    fwhm: float = 2.5
 
     @property
     def fewest(self) -> int:
@@ -91,6 +94,8 @@ class Fit:
         Root mean square and mean absolute residual, arcsec.
     matrix : ndarray of float64, shape (2, 2)
         Linear part A: a point X becomes A X + shift.
+    kept : ndarray of bool, shape (matches,)
+        Which matches were left after clipping.
     """
 
     matches: int
@@ -101,6 +106,7 @@ class Fit:
     rmse: float
     mae: float
     matrix: NDArray[np.float64] = field(repr=False)
+    kept: NDArray[np.bool_] = field(repr=False)
 
 
 def match_sources(
@@ -174,19 +180,21 @@ def fit_positions(
     positions = (reference, sources, reference_weight, weight)
     sigma, nclip, geometry = settings.sigma, settings.nclip, settings.fitgeom
     fit = iter_linear_fit(*positions, fitgeom=geometry, nclip=nclip, sigma=(sigma, "rmse"))
+    kept = np.asarray(fit["fitmask"])
     if settings.robust and nclip and fit["rmse"] > CONTAMINATED * fit["mad"]:
-        fit = _without_false_matches(fit, *positions, pixel=pixel, settings=settings)
+        fit, kept = _without_false_matches(fit, *positions, pixel=pixel, settings=settings)
     matrix = np.asarray(fit["matrix"], dtype=np.float64)
     shift = np.asarray(fit["shift"] + fit["center"] - matrix @ fit["center"], dtype=np.float64)  # about the origin
     return Fit(
         matches=len(sources),
-        used=int(np.count_nonzero(fit["fitmask"])),
+        used=int(np.count_nonzero(kept)),
         shift=(float(shift[0]), float(shift[1])),
         rotation=float(fit["proper_rot"]),
         scale=float(fit["<scale>"]),
         rmse=float(fit["rmse"]),
         mae=float(fit["mae"]),
         matrix=matrix,
+        kept=kept,
     )
 
 
@@ -197,11 +205,11 @@ def _without_false_matches(
     *weights: NDArray[np.float64] | None,
     pixel: float,
     settings: AlignSettings,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], NDArray[np.bool_]]:
     """Fit again and again what lies near the last fit, as judged by the median residual of all matches."""
     from tweakwcs.linearfit import iter_linear_fit
 
-    used = np.zeros(len(sources), dtype=bool)
+    used = np.asarray(fit["fitmask"])
     for _ in range(ROBUST_ITERATIONS):
         center = fit["center"]
         residual = np.hypot(*(reference - center - (sources - center) @ fit["matrix"].T - fit["shift"]).T)
@@ -212,4 +220,4 @@ def _without_false_matches(
         used = near
         kept = [None if values is None else values[used] for values in (reference, sources, *weights)]
         fit = iter_linear_fit(*kept, fitgeom=settings.fitgeom, nclip=0)
-    return fit
+    return fit, used

@@ -246,3 +246,88 @@ def test_clean_matches_are_fitted_as_tweakwcs_does():
     ours = fit_positions(reference, sources, settings=AlignSettings())
     assert ours.rmse == theirs["rmse"]
     np.testing.assert_array_equal(ours.matrix, theirs["matrix"])
+
+
+# ---- refusals: nothing is changed, and the text says what was found
+def refused(groups, settings=None, *, message, catalog=None):
+    images = [image for group in groups for image in group]
+    wcses = [image.wcs for image in images]
+    arguments = (groups, settings or AlignSettings()) if catalog is None else (groups, catalog, settings)
+    with pytest.raises(AlignmentError, match=message):
+        (align_relative if catalog is None else align_to_catalog)(*arguments)
+    assert [image.wcs for image in images] == wcses
+    assert not any(image.corrected for image in images)
+
+
+def test_an_implausible_rotation_is_refused():
+    stars = sky_stars()
+    first, _ = seen(stars, name="one")
+    others = [seen(stars, error=((0.02, 0.0), roll), name=f"roll{roll}")[0] for roll in (0.01, 0.3)]
+    refused([[first], *([image] for image in others)], message=r"fit of roll0\.3 .* turned by -?0\.300 deg")
+    assert [image.status for image in (first, others[0])] == ["undone", "undone"]
+    assert others[1].status.startswith("refused: it is turned")
+    assert others[1].residuals.matches > 15  # what was found stays on record
+
+
+def test_an_implausible_scale_is_refused():
+    stars = sky_stars()
+    first, second = (seen(stars, name=name)[0] for name in ("one", "two"))
+    second.x, second.y = 200 + 1.004 * (second.x - 200), 200 + 1.004 * (second.y - 200)
+    refused([[first], [second]], AlignSettings(fitgeom="rscale"), message=r"scale is off by 0\.00[34]")
+    refused([[first], [second]], AlignSettings(fitgeom="general"), message=r"scale is off by 0\.00[34]")
+
+
+def test_chance_matches_are_refused():
+    first, second = (seen(sky_stars(350, seed=seed), name=str(seed))[0] for seed in (1, 2))
+    settings = AlignSettings(separation=0.6, tolerance=0.4)
+    refused([[first], [second]], settings, message=r"fit of 2 is not to be believed: .*residuals are \d+ mas")
+    catalog = second.positions()
+    refused([[first]], settings, message=r"fit of 1 .*residuals", catalog=catalog)
+
+
+def test_doubled_stars_are_refused():
+    """Bad pixels that the finder takes for stars match perfectly, in the wrong place."""
+    stars = sky_stars(60)
+    (first, _), (second, truth) = (seen(stars, offset=(at, 0.0), error=((-at, 0.0), 0.0)) for at in (0.0, 1.2))
+    for image in (first, second):
+        bad = np.random.default_rng(7).uniform(5, 395, (2, 25))
+        image.x, image.y = np.concatenate([[image.x, image.y], bad], axis=1)
+    settings = AlignSettings(use2dhist=False, separation=0.3, tolerance=0.2)
+    refused([[first], [second]], settings, message=r"meet a counterpart, but \d+ others would after 1\.20 arcsec more")
+    align_relative([[first], [second]], AlignSettings())  # the search over all offsets finds the stars
+    assert largest_error(second, truth) < 1e-3
+
+
+def test_the_refusal_names_a_group_of_several_images():
+    stars = sky_stars(160)
+    first, _ = seen(stars, name="alone")
+    pair = [seen(stars, error=((0.0, 0.0), 0.3), name=name)[0] for name in ("left", "right")]
+    for image in pair:
+        image.group = "jw01_00002"
+    refused([[first], pair], message=r"fit of jw01_00002 \(2 images\)")
+
+
+def test_images_that_overlap_with_nothing_are_told():
+    stars = sky_stars()
+    images = [seen(stars, name="a")[0], seen(stars, name="b")[0]]
+    far, _ = seen(sky_stars(), name="far")
+    far.wcs = pointed(offset=(5000.0, 0.0))
+    align_relative([[image] for image in (*images, far)], AlignSettings())
+    assert far.status == "it overlaps with nothing that is aligned"
+    across, _ = seen(stars, name="across")
+    across.wcs = pointed(offset=(170 * 3600.0, 0.0))  # the tangent plane of the others does not reach it
+    refused([[images[0]], [across]], message="could be aligned: across: it overlaps with nothing")
+
+
+def test_residuals_of_each_image():
+    stars = sky_stars(160)
+    first, _ = seen(stars)
+    pair = [seen(stars, offset=(0.0, side), name=str(side), shape=(150, 150))[0] for side in (6.5, -6.5)]
+    pair[1].x = pair[1].x + 0.4  # this detector is not where the distortion reference says
+    align_relative([[first], pair], AlignSettings())
+    offsets = [(image.residuals.east, image.residuals.north) for image in pair]
+    assert np.hypot(*np.subtract(*offsets)) == pytest.approx(0.4 * 0.06, rel=0.1)
+    assert sum(image.residuals.matches for image in pair) == pair[0].fit.used
+    square = sum(image.residuals.matches * image.residuals.rms**2 for image in pair)
+    assert np.sqrt(square / pair[0].fit.used) == pytest.approx(pair[0].fit.rmse, rel=1e-3)
+    assert first.residuals is None

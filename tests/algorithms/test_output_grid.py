@@ -82,6 +82,14 @@ def test_an_exposure_far_away_is_named():
         grid((0, 0), (1, 1), (900.0, 700.0), (2, 0))
 
 
+@pytest.mark.parametrize("degrees", [125.0, 179.9])
+def test_an_exposure_on_another_part_of_the_sky_is_named(degrees):
+    away = (900.0, -(DEC + degrees) * 3600 + 10.0)  # behind the tangent plane: it would land beside the others
+    with pytest.raises(ValueError, match=r"exposure1_cal.fits lies \d+ degrees from the others: no mosaic holds them"):
+        grid((0, 0), away, (1, 1), (2, 0))
+    assert grid((0, 0), away, crval=(RA, DEC), crpix=(30.0, 20.0), shape=(50, 40)).shape == (50, 40)
+
+
 def test_two_pixels_at_least():
     with pytest.raises(ValueError, match="two pixels"):
         grid(scale=50.0)

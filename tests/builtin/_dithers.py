@@ -47,10 +47,10 @@ def cosmic_rays(k, n=60):
     return 20 + 3 * (places // ((SHAPE[1] - 40) // 3)), 20 + 3 * (places % ((SHAPE[1] - 40) // 3))
 
 
-def exposure(k, *, sky=None, rays=True, noise=NOISE, group=None):
-    """Exposure k: stars, sky, noise, a bad border, bad pixels and cosmic rays."""
+def exposure(k, *, sky=None, rays=True, noise=NOISE, group=None, scene=star_image):
+    """Exposure k: stars (or another scene), sky, noise, a bad border, bad pixels and cosmic rays."""
     rng = np.random.default_rng(k)
-    model = star_image(k) + (SKIES[k] if sky is None else sky)
+    model = scene(k) + (SKIES[k] if sky is None else sky)
     poisson, read = model / 2000, np.full(SHAPE, NOISE**2) * rng.uniform(0.8, 1.2, SHAPE)
     data = model + rng.normal(0, 1, SHAPE) * np.sqrt(poisson + read) * (noise / NOISE)
     if rays:

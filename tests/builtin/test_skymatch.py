@@ -64,6 +64,87 @@ def test_detectors_of_one_exposure_share_a_level():
     np.testing.assert_allclose(found[0] - found[2], 0.25, atol=MEDIAN_ERROR)
 
 
+def brute_force(exposures, groups):
+    """Levels from every pixel whose centre lies in another exposure, one by one, by least squares."""
+    frames = [made.wcs for made in exposures]
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    good = [(made.dq & 513) == 0 for made in exposures]
+    sums = np.zeros((2, len(groups), len(groups)))
+    for a, ours in enumerate(groups):
+        for b, theirs in enumerate(groups):
+            for i in ours if a != b else ():
+                for j in theirs:
+                    u, v = frames[j].invert(*frames[i](x, y), with_bounding_box=False)
+                    common = (np.abs(u - (SHAPE[1] - 1) / 2) < SHAPE[1] / 2) & (
+                        np.abs(v - (SHAPE[0] - 1) / 2) < SHAPE[0] / 2
+                    )
+                    values = exposures[i].data[common & good[i]].astype(float)
+                    sums[:, a, b] += values.sum(), values.size
+    level, weight = sums[0] / np.maximum(sums[1], 1), 0.5 * (sums[1] + sums[1].T)
+    rows = [(a, b) for a in range(len(groups)) for b in range(a + 1, len(groups)) if weight[a, b]]
+    matrix = np.zeros((len(rows), len(groups)))
+    for k, (a, b) in enumerate(rows):
+        matrix[k, a], matrix[k, b] = weight[a, b], -weight[a, b]
+    found = np.linalg.lstsq(matrix, [weight[a, b] * (level[a, b] - level[b, a]) for a, b in rows], rcond=None)[0]
+    return found - found.min()
+
+
+@pytest.mark.parametrize(
+    ("groups", "stepsize"), [([[0], [1], [2], [3]], None), ([[0, 1], [2], [3]], 40), ([[0, 3], [1, 2]], None)]
+)
+def test_match_equals_a_search_pixel_by_pixel(groups, stepsize):
+    group_of = {member: number for number, members in enumerate(groups) for member in members}
+    exposures = ExposureSet([exposure(k, group=group_of[k] + 1, rays=False) for k in range(4)])
+    for made in exposures:  # disagreements that no levels can mend: the weights count
+        made.data += np.float32(0.1) * np.linspace(-1, 1, SHAPE[1], dtype=np.float32) ** 3
+    found = levels(run(exposures, skystat="mean", nclip=0, stepsize=stepsize))
+    expected = brute_force(exposures, groups)
+    np.testing.assert_allclose(found, [expected[group_of[k]] for k in range(4)], atol=2e-3 * NOISE + 3e-5)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_local_levels_of_a_group_are_those_of_its_lowest_member():
+    exposures = ExposureSet(
+        [exposure(0, group=1, sky=0.5), exposure(1, group=1, sky=0.3), exposure(2, group=2, sky=0.4)]
+    )
+    found = levels(run(exposures, skymethod="local", skystat="median"))
+    np.testing.assert_allclose(found, [0.3, 0.3, 0.4], atol=2e-3)
+
+
+def test_matched_levels_rest_on_the_lowest_sky():
+    """Global and match: after the matched offsets the lowest sky of all is added to every exposure."""
+    exposures = ExposureSet([exposure(k, sky=sky) for k, sky in enumerate((0.5, 0.3, 0.4))])
+    exposures[1].data[:40] -= 0.1  # a lower sky in one part: it moves the mean, not the match of the rest
+    matched = levels(run(exposures.__class__(list(exposures)), skystat="mean"))
+    whole = levels(run(ExposureSet([made.copy() for made in exposures]), skymethod="local", skystat="mean"))
+    for made in exposures:
+        made.meta.background.level = made.meta.background.subtracted = None
+    found = levels(run(exposures, skymethod="global+match", skystat="mean"))
+    np.testing.assert_allclose(found, matched + (whole - matched).min(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("skymethod", "subtract"), [("local", True), ("global", True), ("match", False), ("global+match", True)]
+)
+def test_a_second_run_finds_nothing_new(skymethod, subtract):
+    exposures = run(dithered(count=2), skymethod=skymethod, subtract=subtract, skystat="median")
+    first, data = levels(exposures), exposures[0].data.copy()
+    run(exposures, skymethod=skymethod, subtract=subtract, skystat="median")
+    np.testing.assert_allclose(levels(exposures), first, atol=NOISE / 5)
+    np.testing.assert_allclose(exposures[0].data, data, atol=NOISE / 5)
+
+
+def test_exposures_of_different_filters_are_remarked(caplog):
+    exposures = dithered(count=3)
+    for made, name in zip(exposures, ("F200W", "F150W", "F200W"), strict=True):
+        made.meta.instrument.filter = name
+    run(exposures)
+    assert "exposures of different FILTER are combined: F150W, F200W" in caplog.text
+    caplog.clear()
+    run(dithered(count=3))
+    assert not caplog.records
+
+
 def test_an_exposure_without_overlap_keeps_its_sky():
     exposures = dithered(count=3)
     exposures[2].wcs = pointed(SHAPE, offset=(3600.0, 0.0))

@@ -1,13 +1,20 @@
+import logging
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 from astropy.wcs import WCS
 
+from jwcore import models, planner
+from jwcore.algorithms.proper_motion import moved_stars, year_of
 from jwcore.api import Context, ExposureSet, StepFailed, UsageError
 from jwcore.builtin.image3.tweakreg import TweakregParams, tweakreg
+from jwcore.report.story import story
+from jwcore.testing import tiny_image
 from tests.algorithms._sky import pointed, separation
 
+from . import _modules
 from ._fields import DITHERS, ERRORS, SHAPE, dithered, exposure, pointing_errors, sky_stars
 
 SEGMENTS = {"starfinder": "segmentation", "bkg_boxsize": 100}
@@ -119,7 +126,123 @@ def test_exposures_on_disk(tmp_path):
     exposures.close()
 
 
+# ---- two modules: one correction for both, residuals of each
+MODULE_ERRORS = ((0.0, 0.0, 0.0), (0.021, -0.012, 0.004), (-0.009, 0.024, -0.003))
+"""Some 15 mas per axis, and a roll of 15 mas at 5 arcmin."""
+
+
+def test_truth_two_modules_are_aligned_with_one_another():
+    exposures, context = _modules.exposures(MODULE_ERRORS), Context()
+    assert max(_modules.errors_of(exposures, MODULE_ERRORS)) > 20
+    align(exposures, context=context, **SEGMENTS)
+    assert max(_modules.errors_of(exposures, MODULE_ERRORS)) < 1.0
+    rows = context.record["alignment"]
+    assert [row["detector"] for row in rows] == ["NRCA1", "NRCB1"] * 3
+    assert [row["group"] for row in rows] == [f"dither{k}" for k in (1, 1, 2, 2, 3, 3)]
+    assert [row["status"] for row in rows] == ["reference"] * 2 + ["aligned"] * 4
+    assert rows[0] | {"exposure": "", "group": ""} == {
+        "exposure": "", "group": "", "detector": "NRCA1", "n_matches": 0, "dx_mas": None, "dy_mas": None,
+        "rms_mas": None, "status": "reference",
+    }  # fmt: skip
+    for row in rows[2:]:
+        assert row["n_matches"] > 10
+        assert np.hypot(row["dx_mas"], row["dy_mas"]) < 1.0
+        assert 0 < row["rms_mas"] < 3.0
+
+
+def test_truth_two_modules_are_aligned_with_a_catalogue(tmp_path):
+    errors = np.add(MODULE_ERRORS, (0.12, -0.3, 0.01))
+    exposures, context = _modules.exposures(errors), Context()
+    path = write_reference(tmp_path / "gaia.csv", stars=_modules.stars())
+    align(exposures, context=context, abs_refcat=path, **SEGMENTS)
+    assert max(_modules.errors_of(exposures, errors)) < 1.0
+    assert {row["status"] for row in context.record["alignment"]} == {"aligned"}
+    assert exposures[5].wcs.name == "FIT-LVL3-gaia.csv"
+
+
+def test_one_line_is_logged_for_each_group(caplog):
+    with caplog.at_level(logging.INFO, "jwcal"):
+        align(_modules.exposures(MODULE_ERRORS), **SEGMENTS)
+    lines = [record.message for record in caplog.records if record.name == "jwcal.step" and "shift" in record.message]
+    assert [line.split(":")[0] for line in lines] == ["dither2", "dither3"]
+    assert all("NRCA1 " in line and "NRCB1 " in line for line in lines)
+
+
+# ---- refusals
+def test_a_fit_that_is_not_believed_changes_nothing():
+    exposures = dithered(errors=(*ERRORS[:3], (0.0, 0.0, 0.25)))
+    before = [(made.wcs, dict(made.meta.items())) for made in exposures]
+    context = Context()
+    with pytest.raises(StepFailed, match=r"fit of field4_cal .* turned by -?0\.2\d+ deg.*all keep the WCS.*leave that"):
+        align(exposures, context=context, **SEGMENTS)
+    assert [(made.wcs, dict(made.meta.items())) for made in exposures] == before
+    rows = context.record["alignment"]
+    assert [row["status"].split(":")[0] for row in rows] == ["undone", "undone", "undone", "refused"]
+    assert rows[3]["n_matches"] > 15
+
+
+def test_exposures_that_could_not_be_aligned_are_marked(caplog):
+    exposures, context = dithered(), Context()
+    exposures[1].data[:] = np.nan
+    exposures[2].wcs = pointed(SHAPE, offset=(3600.0, 0.0))
+    align(exposures, context=context, **SEGMENTS)
+    assert context.unchanged == {1, 2}
+    assert context.counts["unaligned"] == 2
+    assert [row["status"] for row in context.record["alignment"]] == [
+        "reference", "no sources", "it overlaps with nothing that is aligned", "aligned",
+    ]  # fmt: skip
+    assert "is not aligned: no sources" in caplog.text
+
+
+def test_exposures_that_do_not_overlap_are_refused():
+    exposures = ExposureSet([exposure(sky_stars(), number=1), exposure(sky_stars(), number=2)])
+    exposures[1].wcs = pointed(SHAPE, offset=(0.0, 900.0))
+    with pytest.raises(StepFailed, match="could be aligned: field2_cal: it overlaps with nothing that is aligned"):
+        align(exposures, **SEGMENTS)
+
+
+def test_the_catalogue_must_fit_the_exposures_that_fit_one_another(tmp_path):
+    """Else one that fits the catalogue alone would be moved, and the others would not."""
+    stars = sky_stars()
+    exposures = dithered(errors=np.add(ERRORS, (-3.0, 0.0, 0.0)))
+    exposures[2] = exposure(stars, offset=DITHERS[2], number=3, seed=2)
+    path = write_reference(tmp_path / "reference.ecsv")
+    with pytest.raises(StepFailed, match=r"the 3 exposures that fit one another: \d+ matches, 15 needed"):
+        align(exposures, abs_refcat=path, abs_searchrad=1.0, searchrad=0.5, **SEGMENTS)
+
+
+def test_settings_without_effect_are_told(caplog):
+    with caplog.at_level(logging.INFO, "jwcal"):
+        align(dithered(), xoffset=0.1, roundhi=0.3, kron_params=(2.0, 1.0), catfile=__file__, **SEGMENTS)
+    (line,) = [record.message for record in caplog.records if "without effect" in record.message]
+    assert line == (
+        "without effect: roundhi (starfinder segmentation), kron_params (starfinder segmentation), "
+        "xoffset (use2dhist finds the offset), catfile (use_custom_catalogs is off)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "geometry"),
+    [("", "shift"), ("", "rshift"), ("", "rscale"), ("", "general"), ("abs_", "shift")],
+)
+def test_fit_geometries(tmp_path, prefix, geometry):
+    """A shift leaves the rolls, which move the corners by more than half a mas."""
+    path = write_reference(tmp_path / "reference.ecsv") if prefix else None
+    exposures = dithered(tuple(np.empty((3, 0))), errors=np.add(ERRORS, (0, 0, 0.01)) if prefix else ERRORS)
+    align(exposures, abs_refcat=path, **from_catalogs(tmp_path), **{f"{prefix}fitgeometry": geometry})
+    assert max(pointing_errors(exposures)) < (5.0 if geometry == "shift" else 0.01)
+    assert max(pointing_errors(exposures)) > 0.5 or geometry != "shift"
+
+
 # ---- catalogues
+def from_catalogs(folder):
+    """Parameters that take the sources from catalogues without errors, which are written here."""
+    for k, offset in enumerate(DITHERS):
+        true_catalog(sky_stars(), offset).write(folder / f"stars{k}.ecsv")
+    (folder / "list.txt").write_text("".join(f"field{k + 1}_cal.fits stars{k}.ecsv\n" for k in range(len(DITHERS))))
+    return {"use_custom_catalogs": True, "catfile": str(folder / "list.txt"), "sip_approx": False}
+
+
 def true_catalog(stars, offset, names=("x", "y")):
     x, y = pointed(SHAPE, offset=offset).invert(*stars[:2], with_bounding_box=False)
     return Table([x, y], names=names)
@@ -223,6 +346,73 @@ def test_bad_reference_catalogues(tmp_path):
             align(exposures, abs_refcat=str(tmp_path / f"{name}.ecsv"))
 
 
+def gaia(*, year):
+    """A table as the archive gives it: positions of 2016, proper motions, some missing; and where the stars are."""
+    rng = np.random.default_rng(9)
+    ra, dec, _ = sky_stars()
+    pm_ra, pm_dec = rng.normal(0, 40, (2, ra.size))
+    then = moved_stars(ra, dec, pm_ra=pm_ra, pm_dec=pm_dec, years=2016.0 - year)
+    table = Table({"source_id": np.arange(ra.size), "ra": then[0], "dec": then[1]}, masked=True)
+    table["pmra"], table["pmdec"], table["ref_epoch"] = pm_ra, pm_dec, np.full(ra.size, 2016.0)
+    table["pmra"].mask[:7] = table["pmdec"].mask[:7] = True
+    table["dec"][:7] += 0.1 / 3600  # nobody knows where these are
+    return table
+
+
+@pytest.mark.parametrize("kind", ["ecsv", "fits", "csv", "vot"])
+def test_proper_motions_are_applied(tmp_path, kind):
+    exposures, context = dithered(tuple(np.empty((3, 0))), errors=np.add(ERRORS, OFFSET)), Context()
+    for made in exposures:
+        made.meta.exposure.mid_time = 60370.0
+    table = gaia(year=year_of(60370.0))
+    if kind in ("ecsv", "fits"):
+        table["ra"].unit, table["dec"].unit, table["pmra"].unit, table["pmdec"].unit = "deg", "deg", "mas/yr", "mas/yr"
+        table["ra"], table["ra"].unit = np.deg2rad(table["ra"]), "rad"
+    path = tmp_path / f"gaia.{kind}"
+    table.write(path, format={"ecsv": "ascii.ecsv", "csv": "ascii.csv", "vot": "votable"}.get(kind, kind))
+    align(exposures, context=context, abs_refcat=str(path), save_abs_catalog=True, **from_catalogs(tmp_path))
+    assert max(pointing_errors(exposures)) < 0.05
+    assert len(context.saved["abscat"].table) == 53  # those without a motion are left out
+    assert separation(*(context.saved["abscat"].table[axis][0] for axis in ("RA", "DEC")),
+                      *(sky_stars()[axis][7] for axis in (0, 1))) < 0.05  # fmt: skip
+
+
+def test_proper_motions_need_two_epochs(tmp_path):
+    exposures, table = dithered(), gaia(year=2024.0)
+    table.write(tmp_path / "gaia.ecsv")
+    with pytest.raises(UsageError, match=r"no exposure knows its time .* add EXPMID"):
+        align(exposures, abs_refcat=str(tmp_path / "gaia.ecsv"))
+    table.remove_column("ref_epoch")
+    table.write(tmp_path / "without.ecsv")
+    with pytest.raises(UsageError, match=r"no column ref_epoch .*2016\.0 for Gaia DR3"):
+        align(exposures, abs_refcat=str(tmp_path / "without.ecsv"))
+    table.remove_columns(["pmra", "dec"])
+    table["dec"] = "north"
+    table.write(tmp_path / "text.ecsv")
+    with pytest.raises(UsageError, match=r"column dec cannot be used: .*write numbers in deg"):
+        align(exposures, abs_refcat=str(tmp_path / "text.ecsv"))
+
+
+def test_the_reference_catalogue_is_saved_also_when_nothing_fits_it(tmp_path):
+    context, path = Context(), write_reference(tmp_path / "other.ecsv", stars=sky_stars(seed=77))
+    with pytest.raises(StepFailed):
+        align(dithered(), context=context, abs_refcat=path, abs_tolerance=0.1, save_abs_catalog=True, **SEGMENTS)
+    assert len(context.saved["abscat"].table) == 60
+
+
+def test_weights_of_the_user_decide(tmp_path):
+    exposures = dithered(tuple(np.empty((3, 0))))
+    how = from_catalogs(tmp_path)
+    for k in (1, 2, 3):
+        table = Table.read(tmp_path / f"stars{k}.ecsv")
+        table["weight"] = 1.0
+        table["x"][:12] += 2.0
+        table["weight"][:9], table["weight"][9:12] = 1e-9, [0.0, -1.0, np.nan]
+        table.write(tmp_path / f"stars{k}.ecsv", overwrite=True)
+    align(exposures, nclip=0, **how)
+    assert max(pointing_errors(exposures)) < 0.1
+
+
 @pytest.mark.parametrize("name", ["GAIADR3", "gaiarefcat", "GAIADR3_S3"])
 def test_catalogue_services_are_refused_with_a_cure(name):
     with pytest.raises(UsageError, match="RA and DEC"):
@@ -252,3 +442,38 @@ def test_a_group_that_does_not_fit_the_others_goes_to_the_catalogue_alone(tmp_pa
     align(exposures, context=context, abs_refcat=write_reference(tmp_path / "reference.ecsv"), **SEGMENTS)
     assert max(pointing_errors(exposures)) < 1.5
     assert context.counts["aligned"] == 4
+
+
+# ---- in a run: status keywords and the record
+def run_image3(folder, wcses):
+    """Align exposures of one field, whose headers claim these WCSes; return the products and the recorded step."""
+    paths = []
+    for number, wcs in enumerate(wcses, start=1):
+        made, seen = tiny_image(EXPOSURE=f"{number:05d}"), exposure(sky_stars(), seed=number)
+        made.data, made.dq, made.err, made.wcs = seen.data, seen.dq, seen.err, wcs
+        made.var_rnoise = made.var_poisson = made.var_flat = np.full(SHAPE, 1e-4, np.float32)
+        for name in ("v2_ref", "v3_ref", "roll_ref", "ra_ref", "dec_ref"):
+            made.meta.set(f"wcsinfo.{name}", seen.meta.get(f"wcsinfo.{name}"))
+        for step in ("assign_wcs", "flat_field", "photom"):
+            made.meta.set(f"cal_step.{step}", "COMPLETE")
+        paths.append(str(models.write(made, folder / f"jw00001001001_02101_{number:05d}_nrca1_cal.fits")))
+    products = planner.plan(
+        paths, "image3", references="none", params={"tweakreg": SEGMENTS},
+        skip=["skymatch", "outlier_detection", "resample", "source_catalog"],
+    ).run()  # fmt: skip
+    (outcome,) = products.outcomes.values()
+    return products["crf"], next(step for step in outcome.steps if step["label"] == "tweakreg")
+
+
+def test_the_record_tells_the_residuals_also_of_a_refusal(tmp_path):
+    here, turned, far = pointed(SHAPE), pointed(SHAPE, roll=0.3), pointed(SHAPE, offset=(0.0, 7200.0))
+    made, step = run_image3(tmp_path, [here, pointed(SHAPE, offset=(0.02, 0.0)), far])
+    assert [one.meta.cal_step.tweakreg for one in made] == ["COMPLETE", "COMPLETE", "SKIPPED"]
+    assert [row["status"] for row in step["alignment"]][:2] == ["reference", "aligned"]
+    told = "\n".join(story(made[0].provenance, shown=set()))
+    assert "alignment:" in told
+    assert "it overlaps with nothing that is aligned" in told
+    made, step = run_image3(tmp_path, [here, turned])
+    assert [one.meta.cal_step.tweakreg for one in made] == ["FAILED", "FAILED"]
+    assert step["alignment"][1]["status"].startswith("refused: it is turned by")
+    assert step["alignment"][1]["n_matches"] > 15

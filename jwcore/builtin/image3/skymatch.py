@@ -64,6 +64,7 @@ def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -
     import numpy as np
 
     exposures.require_alike()
+    _remark_filters(exposures, context)
     _refuse_mixture(exposures, params)
     if params.skymethod == "user":
         levels = _levels_from_file(exposures, params)
@@ -98,6 +99,14 @@ def _record(meta: Meta, level: float, params: SkymatchParams) -> None:
     meta.background.level = level
     meta.background.subtracted = params.subtract
     meta.background.method = params.skymethod
+
+
+def _remark_filters(exposures: ExposureSet, context: Context) -> None:
+    """Say when an association mixes filters: some stack them on purpose, but their skies and fluxes do not agree."""
+    for keyword in ("FILTER", "PUPIL"):
+        found = {str(meta.keyword(keyword)) for meta in exposures.metas() if meta.keyword(keyword)}
+        if len(found) > 1:
+            context.log.warning("exposures of different %s are combined: %s", keyword, ", ".join(sorted(found)))
 
 
 def _refuse_mixture(exposures: ExposureSet, params: SkymatchParams) -> None:

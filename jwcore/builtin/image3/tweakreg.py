@@ -9,13 +9,13 @@ from pydantic import field_validator, model_validator
 
 from jwcore.api import BadInput, StepFailed, UsageError, param, step
 from jwcore.builtin.image3.finder_params import FinderParams, finder_settings
+from jwcore.builtin.image3.tweakreg_catalogs import custom_catalogs, numbers, read_sources, reference_catalog
 from jwcore.builtin.named_files import existing
 from jwcore.builtin.sky_keywords import SipParams, refresh_approximation, refresh_footprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from astropy.table import Table
 
     from jwcore.algorithms.alignment import AlignImage, AlignSettings, Positions
@@ -66,8 +66,9 @@ class TweakregParams(FinderParams, SipParams):
         """Refuse catalogue services, and files that are not there."""
         if (name or "").strip().upper() in GAIA_SERVICES:
             raise UsageError(
-                f"tweakreg.abs_refcat = {name}: catalogue services are not available yet",
-                cure="give a file with columns RA and DEC (deg), or None to align the exposures with one another only",
+                f"tweakreg.abs_refcat = {name}: no catalogue is fetched from the network",
+                cure="save the stars of the field, columns RA and DEC (deg), with pmra, pmdec and ref_epoch as Gaia gives them,"
+                " and name that file; None aligns the exposures with one another only",
             )
         existing(name)
         return name
@@ -85,7 +86,14 @@ class TweakregParams(FinderParams, SipParams):
         return self
 
 
-CURE = "all keep the WCS of their pointing; searchrad, tolerance, snr_threshold, minobj or abs_refcat may help"
+CURE = (
+    "all keep the WCS of their pointing; look at the sources (save_catalogs), leave that exposure out, or change searchrad,"
+    " tolerance, snr_threshold, fitgeometry or minobj"
+)
+STARS_ONLY = ("minsep_fwhm", "sigma_radius", "sharplo", "sharphi", "roundlo", "roundhi", "brightest", "peakmax")
+SEGMENTS_ONLY = ("npixels", "connectivity", "nlevels", "contrast", "multithresh_mode", "localbkg_width", "deblend")
+FLUXES_ONLY = ("apermask_method", "kron_params")
+"""Parameters that only some of the finders look at, and those that change no position at all."""
 
 
 @step(
@@ -107,7 +115,8 @@ def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -
     alone = len(groups) < 2
     if alone and not params.abs_refcat and not params.save_catalogs:
         raise StepFailed("there is one group of exposures and no abs_refcat: nothing to align with")
-    catalog = _reference_catalog(params.abs_refcat) if params.abs_refcat else None
+    _remark_idle(params, context)
+    catalog = _catalog(exposures, params, context) if params.abs_refcat else None
     images = _images(exposures, params, context)
     if alone and catalog is None:
         raise StepFailed("there is one group of exposures and no abs_refcat; its catalogues are saved")
@@ -115,11 +124,23 @@ def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -
         _align([[images[i] for i in group] for group in groups], catalog, params, context)
     except AlignmentError as error:
         raise StepFailed(f"{error}; {CURE}") from None
-    if catalog is not None and params.save_abs_catalog:
-        _save_reference(catalog, context)
+    finally:
+        _report(exposures, images, params, context)
     _correct(exposures, images, params, context)
-    _report(exposures, images, params, context)
     return exposures
+
+
+def _remark_idle(params: TweakregParams, context: Context) -> None:
+    """Say which settings will have no effect."""
+    stars = params.starfinder != "segmentation"
+    names = [*(SEGMENTS_ONLY if stars else STARS_ONLY), *FLUXES_ONLY]
+    idle = [f"{name} (starfinder {params.starfinder})" for name in names]
+    idle += [f"{axis}offset (use2dhist finds the offset)" for axis in "xy" if params.use2dhist]
+    idle += ["catfile (use_custom_catalogs is off)"] if not params.use_custom_catalogs else []
+    default = TweakregParams()
+    idle = [text for text in idle if getattr(params, text.split()[0]) != getattr(default, text.split()[0])]
+    if idle:
+        context.log.info("without effect: %s", ", ".join(idle))
 
 
 def _align(
@@ -144,7 +165,9 @@ def _align(
     if catalog is not None:
         others = [group for group in groups if group[0] not in together]
         align_to_catalog([*([together] if together else []), *others], catalog, _settings(params, prefix="abs_"))
-        for image in (image for group in groups for image in group if image.corrected):
+        if together and together[0].status != "aligned":  # the others would be on the sky, these where they were
+            raise AlignmentError(f"the {len(together)} exposures that fit one another: {together[0].status}")
+        for image in (image for group in groups for image in group if image.status == "aligned"):
             image.wcs.name = f"FIT-LVL3-{Path(params.abs_refcat or '').name}"
 
 
@@ -154,7 +177,7 @@ def _settings(params: TweakregParams, *, prefix: str = "") -> AlignSettings:
 
     names = ("searchrad", "use2dhist", "tolerance", "separation", "minobj", "nclip", "sigma")
     values: dict[str, Any] = {name: getattr(params, prefix + name) for name in names}
-    values["robust"] = params.robust
+    values |= {"robust": params.robust, "fwhm": params.kernel_fwhm}
     if not prefix:
         values |= {"xoffset": params.xoffset, "yoffset": params.yoffset}
     return AlignSettings(**values, fitgeom=getattr(params, prefix + "fitgeometry"))
@@ -164,8 +187,9 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
     """Collect the sources and the WCS of every exposure."""
     from jwcore.algorithms.alignment import AlignImage
 
-    custom = _custom_catalogs(exposures, params)
-    images, tables = [], {}
+    use_custom = params.use_custom_catalogs
+    custom = custom_catalogs(exposures, params.catfile) if use_custom else [None] * len(exposures)
+    images, tables, groups = [], {}, exposures.group_ids
     for index, exposure in enumerate(context.progress(exposures.each(edit=False), "sources")):
         catalog = custom[index]
         name = Path(exposure.meta.filename or f"exposure {index + 1}").stem
@@ -174,17 +198,17 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
         missing = [word for leaf, word in POINTING.items() if exposure.meta.get(f"wcsinfo.{leaf}") is None]
         if missing:
             raise BadInput(f"no {', '.join(missing)} in the header", where=name, cure="add the pointing keywords")
-        table = _find(exposure, params) if catalog is None else _read_sources(catalog)
+        table = _find(exposure, params) if catalog is None else read_sources(catalog)
         (x0, x1), (y0, y1) = exposure.wcs.bounding_box.bounding_box(order="F")
         table = table[(table["x"] >= x0) & (table["x"] <= x1) & (table["y"] >= y0) & (table["y"] <= y1)]
         if not len(table):
             context.log.warning("no sources in %s", name)
         tables[name] = table
         pointing = {leaf: exposure.meta.get(f"wcsinfo.{leaf}") for leaf in POINTING}
-        weight = _values(table, "weight") if "weight" in table.colnames else None
-        images.append(
-            AlignImage(exposure.wcs, x=_values(table, "x"), y=_values(table, "y"), weight=weight, name=name, **pointing)
-        )
+        columns: dict[str, Any] = {
+            column: numbers(table, column) for column in ("x", "y", "weight") if column in table.colnames
+        }
+        images.append(AlignImage(exposure.wcs, name=name, group=groups[index], **columns, **pointing))
     context.count(sources=sum(len(table) for table in tables.values()))
     if params.save_catalogs:
         _save("cat", tables, params.catalog_format, context)
@@ -208,12 +232,6 @@ def _find(exposure: Any, params: TweakregParams) -> Table:
     return Table({"id": found.label, "x": found.x, "y": found.y, "flux": found.flux})
 
 
-def _values(table: Table, name: str) -> np.ndarray:
-    import numpy as np
-
-    return np.asarray(table[name], dtype=np.float64)
-
-
 def _save(name: str, tables: dict[str, Table], extension: str, context: Context) -> None:
     """Hand out one catalogue for each exposure."""
     from jwcore.api import Catalog
@@ -221,103 +239,33 @@ def _save(name: str, tables: dict[str, Table], extension: str, context: Context)
     context.save(name, {base: Catalog(table, extension=extension, base=base) for base, table in tables.items()})
 
 
-# ---- catalogues of the user
-def _custom_catalogs(exposures: ExposureSet, params: TweakregParams) -> list[Path | None]:
-    """Find the catalogue of each exposure: in ``catfile``, in the association, or in the header."""
-    if not params.use_custom_catalogs:
-        return [None] * len(exposures)
-    listed = _read_catfile(Path(params.catfile)) if params.catfile else {}
-    found: list[Path | None] = []
-    for meta, info, path in zip(exposures.metas(), exposures.members_info, exposures.paths(), strict=True):
-        name = Path(meta.filename or path or "").name
-        catalog = listed.get(name, info.get("tweakreg_catalog", meta.get("tweakreg_catalog")))
-        folders = [Path(params.catfile).parent] if name in listed and params.catfile else []
-        folders += [path.parent] if path else []
-        found.append(_locate(catalog, [*folders, Path()]) if catalog else None)
-    return found
-
-
-def _read_catfile(path: Path) -> dict[str, str]:
-    """Read pairs of exposure and catalogue; an exposure alone on its line is searched for sources."""
-    try:
-        lines = [line.split() for line in path.read_text().splitlines()]
-    except OSError as error:
-        raise UsageError(f"cannot read catfile: {error.strerror}", where=str(path), cure="check its path") from None
-    return {Path(words[0]).name: words[1] if len(words) > 1 else "" for words in lines if words}
-
-
-def _locate(name: str, folders: Iterable[Path]) -> Path:
-    """Look for a file in several folders."""
-    for folder in folders:
-        if (folder / name).exists():
-            return folder / name
-    raise UsageError("there is no such source catalogue", where=name, cure="correct its path, or leave it out")
-
-
-def _read_table(path: Path) -> Table:
-    from astropy.table import QTable, Table
-
-    try:
-        if path.suffix.lower() == ".ecsv":
-            return QTable.read(path, format="ascii.ecsv")
-        return Table.read(path, format="fits" if path.suffix.lower() in (".fits", ".fit") else "ascii")
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(
-            f"cannot read this catalogue: {reason}", where=str(path), cure="give ECSV, FITS or text"
-        ) from None
-
-
-def _read_sources(path: Path) -> Table:
-    """Read the sources of one exposure: columns x, y (or xcentroid, ycentroid), optional flux and weight."""
-    table = _read_table(path)
-    for axis in ("x", "y"):
-        if axis not in table.colnames and f"{axis}centroid" in table.colnames:
-            table.rename_column(f"{axis}centroid", axis)
-    if not {"x", "y"} <= set(table.colnames):
-        raise UsageError("the catalogue has no columns x and y", where=str(path), cure="add them, pixels from 0")
-    return table
-
-
-def _reference_catalog(name: str) -> Positions:
-    """Read the reference catalogue: columns RA and DEC in degrees in any case, else sky_centroid."""
-    import numpy as np
-
-    from jwcore.algorithms.alignment import Positions
-
-    table = _read_table(_locate(name, [Path()]))
-    named = {wanted: [c for c in table.colnames if c.upper() == wanted] for wanted in ("RA", "DEC")}
-    for columns in named.values():
-        if len(columns) > 1:
-            raise UsageError(f"columns {' and '.join(columns)} are ambiguous", where=name, cure="keep one of them")
-    if all(named.values()):
-        ra, dec = (table[columns[0]] for columns in named.values())
-    elif "sky_centroid" in table.colnames:
-        ra, dec = table["sky_centroid"].ra, table["sky_centroid"].dec
-    else:
-        raise UsageError("no columns RA and DEC, nor sky_centroid", where=name, cure="add RA and DEC in degrees")
-    ra, dec = (np.asarray(getattr(c, "value", c), dtype=np.float64) for c in (ra, dec))
-    weight = np.asarray(table["weight"], dtype=np.float64) if "weight" in table.colnames else None
-    return Positions(ra, dec, weight).take(np.isfinite(ra) & np.isfinite(dec))
-
-
-def _save_reference(catalog: Positions, context: Context) -> None:
+# ---- the reference catalogue
+def _catalog(exposures: ExposureSet, params: TweakregParams, context: Context) -> Positions:
+    """Read the reference catalogue, at the epoch of the exposures, and hand it out on demand."""
     from astropy.table import Table
 
+    from jwcore.algorithms.proper_motion import year_of
     from jwcore.api import Catalog
 
-    table = Table({"RA": catalog.ra, "DEC": catalog.dec})
-    if catalog.weight is not None:
-        table["weight"] = catalog.weight
-    context.save("abscat", Catalog(table))
+    times = [meta.exposure.mid_time for meta in exposures.metas() if meta.exposure.mid_time is not None]
+    year = year_of(sum(times) / len(times)) if times else None
+    catalog, moved = reference_catalog(params.abs_refcat or "", year=year)
+    if moved:
+        context.log.info("%d stars of the reference catalogue moved to the epoch %.3f", moved, year)
+    if params.save_abs_catalog:
+        table = Table({"RA": catalog.ra, "DEC": catalog.dec})
+        if catalog.weight is not None:
+            table["weight"] = catalog.weight
+        context.save("abscat", Catalog(table))
+    return catalog
 
 
 # ---- results
 def _correct(exposures: ExposureSet, images: Sequence[AlignImage], params: TweakregParams, context: Context) -> None:
-    """Give the exposures their new WCSes."""
-    for exposure, image in zip(exposures.each(), images, strict=True):
+    """Give the exposures their new WCSes; those that could not be aligned are marked as left out."""
+    for index, (exposure, image) in enumerate(zip(exposures.each(), images, strict=True)):
         if image.status not in ("reference", "aligned"):
-            context.log.warning("%s is not aligned: %s", image.name, image.status)
+            context.leave_out(index)
         if not image.corrected:
             continue
         exposure.wcs = image.wcs
@@ -327,22 +275,44 @@ def _correct(exposures: ExposureSet, images: Sequence[AlignImage], params: Tweak
 
 
 def _report(exposures: ExposureSet, images: Sequence[AlignImage], params: TweakregParams, context: Context) -> None:
-    """Count, log and, on demand, save what was fitted."""
+    """Log one line for each group, and leave the residuals of every detector in the provenance."""
     from jwcore.api import Catalog
 
-    fits = [image.fit for image in images if image.fit is not None]
+    fits = [image.fit for image in images if image.fit is not None and image.status == "aligned"]
     failed = sum(image.status not in ("reference", "aligned") for image in images)
     context.count(groups=len(exposures.groups()), aligned=len(fits), unaligned=failed)
     if fits:
         context.count(largest_rmse_mas=round(1e3 * max(fit.rmse for fit in fits), 3))
-    for image in images:
-        if (fit := image.fit) is not None:
+    rows = list(_residuals(exposures, images))
+    context.note("alignment", rows)
+    for group, members in exposures.groups().items():
+        first, fit = images[members[0]], images[members[0]].fit
+        name = group if len(members) > 1 else first.name
+        if first.status not in ("reference", "aligned", "unaligned", "undone"):
+            context.log.warning("%s is not aligned: %s", name, first.status)
+        elif fit is not None:
             context.log.info(
-                "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches",
-                image.name, *fit.shift, fit.rotation, fit.scale, 1e3 * fit.rmse, fit.used, fit.matches,
+                "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches; %s",
+                name, *fit.shift, fit.rotation, fit.scale, 1e3 * fit.rmse, fit.used, fit.matches,
+                ", ".join(f"{rows[k]['detector']} {rows[k]['dx_mas']} {rows[k]['dy_mas']} mas" for k in members),
             )  # fmt: skip
     if params.save_catalogs:
         context.save("alignment", Catalog(_fit_table(images)))
+
+
+def _residuals(exposures: ExposureSet, images: Sequence[AlignImage]) -> Iterator[dict[str, Any]]:
+    """List what the fits left of every exposure: mean offset from its counterparts to the east and north, and rms."""
+    for image, meta in zip(images, exposures.metas(), strict=True):
+        left = image.residuals
+        figures = {"dx_mas": left.east, "dy_mas": left.north, "rms_mas": left.rms} if left else {}
+        yield {
+            "exposure": image.name,
+            "group": image.group,
+            "detector": meta.instrument.detector or "",
+            "n_matches": left.matches if left else 0,
+            **{name: round(1e3 * figures[name], 2) + 0.0 if left else None for name in ("dx_mas", "dy_mas", "rms_mas")},
+            "status": image.status,
+        }
 
 
 def _fit_table(images: Sequence[AlignImage]) -> Table:
