@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from jwcore.models import copied as copied
     from jwcore.models import header_table as header_table
     from jwcore.models import is_striped as is_striped
+    from jwcore.models import is_tso as is_tso
     from jwcore.models import of_one_stripe as of_one_stripe
     from jwcore.models import significant as significant
     from jwcore.params import Params as Params
@@ -56,7 +57,7 @@ _HOMES = {
     "jwcore.errors": "BadInput SkipStep StepFailed UsageError",
     "jwcore.models": (
         "Catalog Cube Exposure ExposureSet GuiderCal GuiderRaw IFUImage Image Meta Ramp RampFitOutput "
-        "Segmentation StripeBlock StripeReadout SuperstripeRamp Tree blend copied header_table is_striped of_one_stripe "
+        "Segmentation StripeBlock StripeReadout SuperstripeRamp Tree blend copied header_table is_striped is_tso of_one_stripe "
         "read significant write"
     ),
     "jwcore.params": "Params param",

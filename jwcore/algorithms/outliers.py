@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
-from jwcore.algorithms.medians import median_columns, median_network
+from jwcore.algorithms.medians import median_columns, median_network, sort_columns
 from jwcore.algorithms.pixel_map import PixelMap, interpolate_row
 
 __all__ = [
     "ImageStack",
     "absolute_derivative",
     "blot",
+    "derivative_at",
     "deviants",
     "drop_low_weight",
     "find_outliers",
+    "source_level",
     "weight_threshold",
 ]
 
@@ -52,11 +54,19 @@ class ImageStack:
             image = np.load(path, mmap_mode="r")
         self._images.append((*origin, image))
 
-    def median(self, *, rows: int = 128) -> np.ndarray:
+    def excess(self, index: int, median: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return an image less the median under it, and the image's origin."""
+        y, x, image = self._images[index]
+        return image - median[y : y + image.shape[0], x : x + image.shape[1]], (y, x)
+
+    def median(self, *, lower: bool = False, rows: int = 128) -> np.ndarray:
         """Return the median of the values at every pixel of the grid, NaN where there is none.
 
         Parameters
         ----------
+        lower : bool
+            Of an even number of values take the lower one of the two in the middle, not their mean. Light that is in one
+            of two exposures only, like that of a cosmic ray, then is not in the median.
         rows : int
             Height of the bands in which the grid is worked through, which bounds the memory.
 
@@ -74,12 +84,12 @@ class ImageStack:
                 low, high = max(first, y), min(stop, y + image.shape[0])
                 if low < high:
                     plane[low - first : high - first, x : x + image.shape[1]] = image[low - y : high - y]
-            _median_rows(band, network, first, stop, result)
+            _median_rows(band, network, lower, first, stop, result)
         return result
 
 
 @parallel_kernel
-def _median_rows(band, network, first, stop, result):
+def _median_rows(band, network, lower, first, stop, result):
     planes, _, nx = band.shape
     for row in prange(stop - first):
         block = np.empty((planes, BLOCK), np.float32)
@@ -94,7 +104,22 @@ def _median_rows(band, network, first, stop, result):
                         value = np.float32(np.inf) if unusable[k] % 2 == 0 else np.float32(-np.inf)
                         unusable[k] += 1
                     block[plane, k] = value
-            median_columns(block, network, width, unusable, result[first + row, start : start + width])
+            median = result[first + row, start : start + width]
+            if lower:
+                _lower_median_columns(block, network, width, unusable, median)
+            else:
+                median_columns(block, network, width, unusable, median)
+
+
+@kernel
+def _lower_median_columns(block, network, width, unusable, median):
+    """Find the lower median of the usable samples of each column; the arguments are those of `median_columns`."""
+    n = block.shape[0]
+    sort_columns(block, network, width)
+    for column in range(width):
+        usable = n - unusable[column]
+        rank = unusable[column] // 2 + (usable - 1) // 2  # half of the unusable samples are -infinity
+        median[column] = block[rank, column] if usable > 0 else np.float32(np.nan)
 
 
 KEY_BITS = 12
@@ -211,7 +236,7 @@ def blot(image: np.ndarray, *, pixel_map: PixelMap) -> np.ndarray:
 
 
 @kernel
-def _derivative(image, y, x):
+def derivative_at(image, y, x):
     """Largest absolute difference from those of the four neighbours that have a value."""
     value, largest = image[y, x], np.float32(0.0)
     if np.isnan(value):
@@ -228,7 +253,7 @@ def _derivative(image, y, x):
 def _derivative_rows(image, derivative):
     for y in prange(image.shape[0]):
         for x in range(image.shape[1]):
-            derivative[y, x] = _derivative(image, y, x)
+            derivative[y, x] = derivative_at(image, y, x)
 
 
 def absolute_derivative(image: np.ndarray) -> np.ndarray:
@@ -256,7 +281,7 @@ def _two_passes(data, err, model, background, snr1, snr2, scale1, scale2, first,
             noise = err[y, x]
             if np.isnan(noise):
                 noise = np.float32(0.0)
-            slope = _derivative(model, y, x)
+            slope = derivative_at(model, y, x)
             first[y, x] = difference > scale1 * slope + snr1 * noise
             second[y, x] = difference > scale2 * slope + snr2 * noise
 
@@ -315,3 +340,30 @@ def find_outliers(
 def deviants(data: np.ndarray, err: np.ndarray, model: np.ndarray, *, snr: float) -> np.ndarray:
     """Find pixels further than `snr` times their error from a model on the same pixels; all float32 [ny, nx]."""
     return np.abs(data - model) > np.float32(snr) * np.nan_to_num(err)
+
+
+def source_level(image: np.ndarray, *, sigma: float = 5.0, sample: int = 100_000) -> float:
+    """Level from which on a pixel of a median image counts as part of a source: that many sigma above the sky.
+
+    The sky is the median of the image, its noise 1.4826 times the median absolute deviation.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        Any shape; NaN does not count.
+    sigma : float
+        Height above the sky.
+    sample : int
+        Pixels that are looked at, about.
+
+    Returns
+    -------
+    float
+        NaN where no pixel has a value.
+    """
+    values = image.reshape(-1)[:: max(1, image.size // sample)]
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return math.nan
+    sky = float(np.median(values))
+    return sky + sigma * 1.4826 * float(np.median(np.abs(values - sky)))

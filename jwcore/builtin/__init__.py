@@ -25,11 +25,12 @@ from jwcore.builtin.image3.resample import resample
 from jwcore.builtin.image3.skymatch import skymatch
 from jwcore.builtin.image3.source_catalog import source_catalog
 from jwcore.builtin.image3.tweakreg import tweakreg
+from jwcore.builtin.image3.undersampled import undersampled
 
 JWCAL_API = "1.0"
 STEPS = (
     *(group_scale, dq_init, saturation, ipc, superbias, refpix, linearity, dark_current),
     *(charge_migration, jump, picture_frame, clean_flicker_noise, persistence, ramp_fit, gain_scale),
     *(bkg_subtract, assign_wcs, flat_field, photom),
-    *(assign_mtwcs, tweakreg, skymatch, outlier_detection, resample, source_catalog),
+    *(assign_mtwcs, tweakreg, skymatch, outlier_detection, undersampled, resample, source_catalog),
 )  # fmt: skip

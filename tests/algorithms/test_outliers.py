@@ -12,6 +12,7 @@ from jwcore.algorithms.outliers import (
     deviants,
     drop_low_weight,
     find_outliers,
+    source_level,
     weight_threshold,
 )
 from jwcore.algorithms.pixel_map import build_pixel_map
@@ -141,3 +142,31 @@ def test_nan_compares_as_no_outlier_and_nan_error_as_none():
 def test_deviants():
     data, err = np.array([[1.0, 0.2, np.nan, 1.0]], np.float32), np.array([[0.1, 0.1, 0.1, np.nan]], np.float32)
     assert deviants(data, err, np.zeros_like(data), snr=5.0).tolist() == [[True, False, False, True]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_lower_median(count):
+    rng = np.random.default_rng(count)
+    stack, planes = ImageStack(shape=(20, 300)), rng.normal(size=(count, 20, 300)).astype(np.float32)
+    planes[rng.uniform(size=planes.shape) < 0.3] = np.nan
+    for plane in planes:
+        stack.append(plane)
+    ordered, number = np.sort(planes, axis=0), np.isfinite(planes).sum(axis=0)
+    expected = np.take_along_axis(ordered, np.maximum(number - 1, 0)[np.newaxis] // 2, axis=0)[0]
+    np.testing.assert_array_equal(stack.median(lower=True), expected)
+
+
+def test_excess_over_the_median():
+    stack = ImageStack(shape=(4, 5))
+    stack.append(np.full((2, 3), 5.0, np.float32), origin=(1, 2))
+    excess, origin = stack.excess(0, np.arange(20, dtype=np.float32).reshape(4, 5))
+    assert origin == (1, 2)
+    assert excess.tolist() == [[-2, -3, -4], [-7, -8, -9]]
+
+
+def test_source_level_is_set_by_the_sky():
+    rng = np.random.default_rng(2)
+    image = rng.normal(3.0, 0.1, (400, 500)).astype(np.float32)
+    image[:10], image[100, :] = 1000.0, np.nan
+    assert source_level(image) == pytest.approx(3.5, abs=0.1)
+    assert np.isnan(source_level(np.full((3, 3), NAN)))
