@@ -10,6 +10,8 @@ from jwcore.declare import Detector, ExposureType
 from jwcore.errors import PluginError
 
 Item = TypeVar("Item")
+RECORDED = frozenset({"label", "stage", "status", "reason", "seconds", "counts", "calls"})
+"""What the runner writes into the record of a step."""
 
 
 class Context:
@@ -84,7 +86,24 @@ class Context:
 
     def note(self, name: str, rows: list[dict[str, Any]]) -> None:
         """Leave a table in the provenance, one mapping of plain values for each row; it stays there when the step fails."""
-        self.record[name] = rows
+        cure = "give a list of dicts with the same names and plain values, under a name of its own"
+        try:
+            plain = [
+                {key: value.item() if hasattr(value, "item") else value for key, value in row.items()} for row in rows
+            ]
+        except (AttributeError, TypeError, ValueError) as error:
+            raise PluginError(f"{self.label} notes '{name}', which is no table: {error}", cure=cure) from None
+        strange = [
+            key for row in plain for key, value in row.items() if not isinstance(value, str | int | float | None)
+        ]
+        if name in RECORDED or strange or len({tuple(row) for row in plain}) > 1:
+            what = (
+                f"whose {strange[0]} is no plain value"
+                if strange
+                else "a name that is taken, or rows of different names"
+            )
+            raise PluginError(f"{self.label} notes '{name}', {what}", cure=cure)
+        self.record[name] = plain
 
     def leave_out(self, index: int) -> None:
         """Say that a step could do nothing for one member of a set, whose status is then SKIPPED."""

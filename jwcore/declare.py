@@ -410,7 +410,9 @@ def normalise_where(where: Mapping[str, str | Sequence[str]] | None) -> Where:
 
 
 def matches(where: Mapping[str, Any], meta: Any) -> bool:
-    """Tell whether all keywords of ``where`` have one of their values in ``meta``."""
+    """Tell whether all keywords of ``where`` have one of their values in ``meta``, or in all of several headers."""
+    if isinstance(meta, tuple):
+        return all(matches(where, one) for one in meta)
     return all(str(meta.keyword(key, None) or "").upper() in values for key, values in where.items())
 
 

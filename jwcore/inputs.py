@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jwcore import models
-from jwcore.associations import open_association
+from jwcore.associations import check_together, mosaic_key, mosaic_name, open_association
 from jwcore.errors import BadInput, UsageError
 from jwcore.params import unknown_name
 from jwcore.plan_model import Source
@@ -202,28 +202,17 @@ def _per_recipe(groups: list[_Group], name: str, plugins: Plugins) -> Iterable[t
     recipes = [(recipe_called(name, group.science[0].meta, plugins), group) for group in groups]
     loose = [group for recipe, group in recipes if recipe.takes == "exposures" and not group.association]
     if len(loose) > 1:
-        _check_together(name, loose)
-        merged = _Group(_common_name(loose), tuple(member for group in loose for member in group.members))
+        members = [one for group in loose for one in group.members]
+        paths = [one.source.path for one in members if one.source.path]
+        check_together(name, paths, [group.science[0].meta for group in loose])
+        merged = _Group(
+            mosaic_name(loose[0].science[0].meta), tuple(member for group in loose for member in group.members)
+        )
         recipe = next(r for r, g in recipes if g is loose[0])
         yield recipe, merged
     for recipe, group in recipes:
         if len(loose) <= 1 or all(group is not other for other in loose):
             yield recipe, group
-
-
-def _check_together(name: str, groups: list[_Group]) -> None:
-    """Refuse to combine what nobody has said belongs together."""
-    paths = [one.source.path for group in groups for one in group.members if one.source.path]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise UsageError(f"{name} would take {path} twice", cure="give each exposure once")
-    for keyword in ("INSTRUME", "TARGPROP", "FILTER", "PUPIL"):
-        found = dict.fromkeys(str(group.science[0].meta.keyword(keyword) or "no value") for group in groups)
-        if len(found) > 1:
-            raise BadInput(
-                f"{name} would combine exposures of different {keyword}: {', '.join(found)}",
-                cure="run auto, which sorts them, or say what belongs together in an association (jwcal asn from-list)",
-            )
 
 
 def recipe_called(name: str, meta: Any, plugins: Plugins) -> Recipe:
@@ -310,7 +299,7 @@ def _next_recipes(groups: list[_Group], plugins: Plugins) -> Iterable[tuple[Reci
             continue
         recipe = plugins.recipe(traits.recipes[position], first.meta)
         if recipe.takes == "exposures" and not group.association:
-            sets.setdefault(_mosaic_key(first.meta), []).append(group)
+            sets.setdefault(mosaic_key(first.meta), []).append(group)
         else:
             yield recipe, group
     for key, members in sets.items():
@@ -339,14 +328,3 @@ def _upstream(job: Job, group: _Group) -> _Input:
     position = _position(group.science[0]) + 1
     source = Source(node=job.id, stream=job.recipe.makes, extra={"position": position})
     return _Input(source, job.meta, origin=job.origin)
-
-
-def _mosaic_key(meta: Any) -> tuple[str, ...]:
-    """What exposures must have in common to be combined: program, target, instrument and optical elements."""
-    keys = ("PROGRAM", "TARGPROP", "INSTRUME", "FILTER", "PUPIL")
-    values = [str(meta.keyword(key) or "").strip().lower().replace(" ", "-") for key in keys]
-    return (f"jw{values[0]}" if values[0] else "", *values[1:])
-
-
-def _common_name(groups: list[_Group]) -> str:
-    return "_".join(part for part in _mosaic_key(groups[0].science[0].meta) if part)

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jwcore import memory, models, provenance, streaming
+from jwcore import memory, models, provenance, returned, streaming
 from jwcore.context import Context
 from jwcore.declare import StepInfo
 from jwcore.errors import JwcalError, PluginError, RunFailed, SkipStep, StepFailed
+from jwcore.models import history
 from jwcore.models.mapped import Scratch
 from jwcore.plan_model import (
     COMPLETE,
@@ -38,7 +38,6 @@ from jwcore.report.plan_text import log_line
 WRITERS = 2
 """Products written side by side: it is the system that needs the time, for fresh pages of memory."""
 
-PRODUCTS = (models.Exposure, models.ExposureSet, models.Catalog, Mapping)
 log = logging.getLogger("jwcal")
 
 
@@ -97,7 +96,7 @@ class NodeRunner:
         self.outcome = NodeOutcome(node.id)
         self.histories: list[list[dict[str, Any]]] = []
         self.digests: dict[str, list[dict[str, Any]]] = {}
-        self.settings: dict[str, Any] = {}
+        self.settings = provenance.configuration(plan, node, plugins)
         self._digesting: list[tuple[dict[str, Any], Future]] = []
         self.piece: streaming.Pass | None = None
 
@@ -214,7 +213,7 @@ class NodeRunner:
         pieces = self.outcome.steps[before:]
         del self.outcome.steps[before:]
         for planned in group:
-            record = _summed([piece for piece in pieces if piece["label"] == planned.label])
+            record = history.summed([piece for piece in pieces if piece["label"] == planned.label])
             self.outcome.steps.append(record)
             self._stamp(whole, planned, record["status"])
             self._tell(planned, record)
@@ -233,13 +232,16 @@ class NodeRunner:
         elif isinstance(entry, PlannedForEach):
             self._run_for_each(entry)
         elif isinstance(entry, PlannedSave) and entry.stream in self.streams:
-            self._write(entry.stream, self.streams[entry.stream], entry.suffix)
+            self._write(entry.suffix, self.streams[entry.stream], entry.suffix)
 
     def _route(self, planned: PlannedStep, stream: str, result: Any) -> None:
         """Put a result where the recipe wants it."""
         if result is self.streams[stream] and planned.gives is not None:
             return  # skipped: there is nothing to give
-        if isinstance(result, Mapping) and self.plugins.stages[planned.stage].gives:
+        given = self.plugins.stages[planned.stage].gives
+        if result is not self.streams[stream] and planned.gives is None:
+            returned.check_kind(result, self.streams[stream], given=given, planned=planned)
+        if isinstance(result, Mapping) and given:
             if stream == SCIENCE:
                 del self.streams[stream]
             self.streams.update({name: product for name, product in result.items() if product is not None})
@@ -248,7 +250,7 @@ class NodeRunner:
 
     def _run_split(self, entry: PlannedSplit) -> None:
         parts = self.run_step(entry.by, self.streams[entry.on])
-        _require_mapping(parts, entry.by)
+        returned.require_mapping(parts, entry.by)
         for name, steps in entry.branches.items():
             if name in parts:
                 for planned in steps:
@@ -257,7 +259,7 @@ class NodeRunner:
 
     def _run_for_each(self, entry: PlannedForEach) -> None:
         items = self.run_step(entry.source, self.streams[entry.on])
-        _require_mapping(items, entry.source)
+        returned.require_mapping(items, entry.source)
         results: dict[str, Any] = {}
         for name, item in self._progress(items.items(), entry.source.label):
             product = item
@@ -323,16 +325,7 @@ class NodeRunner:
         result = self.plugins.call(planned.stage, planned.implementation, planned.wrappers, arguments)
         self.state.update(arguments["state"])
         culprits = " or ".join((planned.implementation, *planned.wrappers))
-        after = target.shapes() if before else {}
-        changed = [name for name, shape in after.items() if before.get(name, shape) != shape]
-        if result is target and changed:
-            cure = "leave shapes as they are, or return a new product"
-            raise PluginError(f"{culprits} changed the shape of {', '.join(changed)}", where=self.node.base, cure=cure)
-        if not isinstance(result, PRODUCTS):
-            raise PluginError(
-                f"{culprits} returned {'None' if result is None else type(result).__name__} for {planned.stage}",
-                cure="return the product, also when edited in place",
-            )
+        returned.check(result, target, shapes=before, planned=planned, culprits=culprits, where=self.node.base)
         if result is not target:
             _inherit(result, product)
         return product if result is target else result
@@ -461,11 +454,12 @@ class NodeRunner:
     # ---------------------------------------------------------------- products
     def _finish(self) -> None:
         """Attach the provenance and write what the recipe saves."""
-        self.settings = provenance.configuration(self.plan, self.node, self.plugins)
         saves = {stream: suffix for stream, suffix in self.node.saves.items() if stream in self.streams}
+        before = {name: made for name, made in self.outcome.products.items() if name in self.node.saves}
+        products = {name: len(made) if isinstance(made, list) else 1 for name, made in before.items()}
         record = provenance.run_record(
             self.node, inputs=self.digests, steps=self.outcome.steps, settings=self.settings,
-            products={stream: _number(self.streams[stream]) for stream in saves},
+            products=products | {stream: _number(self.streams[stream]) for stream in saves},
         )  # fmt: skip
         own = (self.settings, record)
         self.outcome.products |= dict.fromkeys(saves)  # in the order of the recipe, whichever is written first
@@ -478,33 +472,41 @@ class NodeRunner:
         """Write one product at the end of the run."""
         product = self.streams[stream]
         if isinstance(product, models.ExposureSet) and len(product) == len(self.histories):
-            histories = [provenance.merged([history], own=own) for history in self.histories]
+            histories = [history.merged([one], own=own) for one in self.histories]
         else:
-            histories = [provenance.merged(self.histories, own=own)] * _number(product)
+            histories = [history.merged(self.histories, own=own)] * _number(product)
         self._write(stream, product, suffix, histories=histories)
 
     def _write(self, stream: str, product: Any, suffix: Any, *, histories: list[Any] | None = None) -> None:
         """Write a product, or keep it when the plan has no output folder."""
-        kept = []
+        kept: list[tuple[str, Any]] = []
         for number, (name, item) in enumerate(self._named(product)):
+            meta = item.meta if isinstance(item, models.Exposure) else models.Meta()
+            filename = meta.filename
             tail = suffix.get(type(item).__name__) if isinstance(suffix, Mapping) else suffix
             tail = models.of_integrations(tail) if isinstance(item, models.Cube) and tail else tail
             if isinstance(item, models.Exposure | models.Catalog):
                 item.provenance = histories[number] if histories is not None else self._so_far()
-            kept.append(self._write_one(name, item, tail))
-        names = [name for name, _ in self._named(product)]
+            last_use = histories is not None and self._is_alone(item)
+            kept.append((name, self._write_one(name, item, tail, last_use=last_use)))
+            if histories is None:
+                meta.filename = filename  # which names the products that follow
         if isinstance(product, Mapping):
-            self.outcome.products[stream] = dict(zip(names, kept, strict=True))
+            self.outcome.products[stream] = dict(kept)
         elif isinstance(product, models.ExposureSet):
-            self.outcome.products[stream] = kept
+            self.outcome.products[stream] = [one for _, one in kept]
         else:
-            self.outcome.products[stream] = kept[0]
+            self.outcome.products[stream] = kept[0][1]
+
+    def _is_alone(self, item: Any) -> bool:
+        """Tell whether a product is in one stream only, so that its memory can go when that is written."""
+        return sum(other is item for product in self.streams.values() for other in _in_memory(product)) <= 1
 
     def _named(self, product: Any) -> Iterator[tuple[str, Any]]:
         """Products with the base name that each one's file gets."""
         if isinstance(product, models.ExposureSet):
             association = self.node.association.get("id", "")
-            for exposure in product.each():
+            for exposure in product.each(edit=False):
                 base = models.strip_suffix(Path(exposure.meta.filename or self.node.base).stem)
                 yield (f"{base}_{association}" if association else base), exposure
         elif isinstance(product, Mapping):
@@ -515,34 +517,23 @@ class NodeRunner:
 
     def _so_far(self) -> list[dict[str, Any]]:
         """History of a side product or of an intermediate result: that of the inputs, and the steps until now."""
-        settings = provenance.configuration(self.plan, self.node, self.plugins)
         record = provenance.run_record(
-            self.node, inputs=self.digests, steps=list(self.outcome.steps), settings=settings
+            self.node, inputs=self.digests, steps=list(self.outcome.steps), settings=self.settings
         )
-        return provenance.merged(self.histories, own=(settings, record))
+        return history.merged(self.histories, own=(self.settings, record))
 
-    def _write_one(self, base: str, product: Any, suffix: Any) -> Any:
+    def _write_one(self, base: str, product: Any, suffix: Any, *, last_use: bool = False) -> Any:
         folder = self.plan.options.output_dir
         extension = product.extension if isinstance(product, (models.Catalog, models.Tree)) else "fits"
         name = f"{base}_{suffix}.{extension}"
         if isinstance(product, models.Exposure):
-            self._sign(product, name)
+            provenance.sign(product, name, settings=self.settings)
+            self._name_association(product.meta)
         if folder is None or isinstance(product, dict):
             return product
-        path = models.write(product, Path(folder) / name)
+        path = models.write(product, Path(folder) / name, last_use=last_use)
         log.info("%-20s -> %s", "saved", path)
         return ProductRef(str(path))
-
-    def _sign(self, exposure: Any, name: str) -> None:
-        meta = exposure.meta
-        meta.filename = name
-        meta.set("calibration_software_version", provenance.version())
-        meta.set("calibration_software_revision", "jwcal")
-        if self.plan.context:
-            meta.set("ref_file.crds.context_used", self.plan.context)
-            meta.set("ref_file.crds.sw_version", metadata.version("crds"))
-        self._name_association(meta)
-        provenance.leave_note(exposure, self.settings)
 
     def _name_association(self, meta: Any) -> None:
         for key, leaf in (("table", "table_name"), ("pool", "pool_name")):
@@ -553,19 +544,6 @@ class NodeRunner:
 def _number(product: Any) -> int:
     """Count the files that a stream becomes."""
     return len(product) if isinstance(product, (Mapping, models.ExposureSet)) else 1
-
-
-def _summed(pieces: list[dict[str, Any]]) -> dict[str, Any]:
-    """Join the records of one step on all pieces."""
-    record = dict(pieces[0])
-    if "seconds" in record:
-        record["seconds"] = round(sum(piece["seconds"] for piece in pieces), 3)
-    names = {name for piece in pieces for name in piece.get("counts", {})}
-    if names:
-        record["counts"] = {
-            name: sum(piece.get("counts", {}).get(name, 0) for piece in pieces) for name in sorted(names)
-        }
-    return record
 
 
 def _inherit(result: Any, product: Any) -> None:
@@ -590,9 +568,6 @@ def _each(product: Any) -> Iterator[Any]:
         yield product
 
 
-def _require_mapping(parts: Any, planned: PlannedStep) -> None:
-    if not isinstance(parts, Mapping):
-        raise PluginError(
-            f"{planned.implementation or planned.stage} must return a mapping of name to product, not {type(parts).__name__}",
-            cure="return a dict",
-        )
+def _in_memory(product: Any) -> Iterator[Any]:
+    """Iterate over the parts of a product that are loaded."""
+    return iter(product.loaded()) if isinstance(product, models.ExposureSet) else _each(product)

@@ -14,9 +14,14 @@ from pydantic.fields import FieldInfo
 from jwcore.errors import PluginError, UsageError
 
 DEFAULT_ORIGIN = "default"
+IN_PLACE_OF = f"{DEFAULT_ORIGIN} in place of "
+"""Beginning of the origin where a delivered value cannot be honoured."""
 
 
-def param(default: Any, doc: str, *, unit: str | None = None, replaces: str | None = None, **constraints: Any) -> Any:
+def param(
+    default: Any, doc: str, *, unit: str | None = None, replaces: str | None = None,
+    unavailable: tuple[str, ...] = (), **constraints: Any,
+) -> Any:  # fmt: skip
     """Declare one parameter of a step.
 
     Parameters
@@ -29,10 +34,13 @@ def param(default: Any, doc: str, *, unit: str | None = None, replaces: str | No
         Unit of the value ("pixel", "sigma", "s", "DN" ...).
     replaces : str, optional
         Reference type in whose place the file is used that the value names.
+    unavailable : tuple of str
+        Values, in capitals, that delivered parameters may have but nobody can honour here: the default takes their place.
     **constraints
         Limits understood by pydantic: ``ge``, ``gt``, ``le``, ``lt``, ``min_length`` ...
     """
-    facts: dict[str, Any] = {name: fact for name, fact in (("unit", unit), ("replaces", replaces)) if fact}
+    known = {"unit": unit, "replaces": replaces, "unavailable": unavailable}
+    facts: dict[str, Any] = {name: fact for name, fact in known.items() if fact}
     return Field(default, description=doc, json_schema_extra=facts or None, **constraints)
 
 
@@ -48,17 +56,17 @@ class Params(BaseModel):
 
 def replacements(params: Params) -> dict[str, str]:
     """Return the files that parameters put in the place of references, by reference type."""
-    declared = type(params).model_fields.items()
-    kinds = {n: f.json_schema_extra.get("replaces") for n, f in declared if isinstance(f.json_schema_extra, dict)}
+    kinds = {name: _facts(field).get("replaces") for name, field in type(params).model_fields.items()}
     return {str(kind): str(path) for name, kind in kinds.items() if kind and (path := getattr(params, name))}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Values of one origin: ``values[label][parameter]``, as text or as Python objects."""
+    """Values of one origin: ``values[label][parameter]``, as text or as Python objects; delivered with the references or not."""
 
     origin: str
     values: Mapping[str, Mapping[str, Any]]
+    delivered: bool = False
 
 
 def resolve(model: type[Params], *, label: str, layers: Iterable[Layer]) -> tuple[Params, dict[str, str]]:
@@ -91,8 +99,11 @@ def resolve(model: type[Params], *, label: str, layers: Iterable[Layer]) -> tupl
         for name, value in layer.values.get(label, {}).items():
             if name not in model.model_fields:
                 raise unknown_name(f"{label}.{name}", name, model.model_fields, where=layer.origin)
-            values[name] = from_text(value, model.model_fields[name])
-            origins[name] = layer.origin
+            field = model.model_fields[name]
+            if layer.delivered and str(value).strip().upper() in _facts(field).get("unavailable", ()):
+                values[name], origins[name] = field.default, f"{IN_PLACE_OF}{value} of {layer.origin}"
+            else:
+                values[name], origins[name] = from_text(value, field), layer.origin
     try:
         return model(**values), origins
     except ValidationError as error:
@@ -100,13 +111,17 @@ def resolve(model: type[Params], *, label: str, layers: Iterable[Layer]) -> tupl
 
 
 def check_defaults(model: type[Params]) -> None:
-    """Refuse a declaration that does not allow its own defaults.
+    """Refuse a declaration that does not allow its own defaults, or changes the type of what all steps have.
 
     Raises
     ------
     PluginError
-        Names the parameter and what is wrong with its default.
+        Names the parameter and what is wrong with it.
     """
+    for name, field in Params.model_fields.items():
+        if model.model_fields[name].annotation != field.annotation:
+            text = f"the parameter {name} of {model.__name__} is of another type than that of all steps"
+            raise PluginError(text, cure=f"declare {type_name(field.annotation)}, or take another name")
     try:
         model()
     except ValidationError as error:
@@ -149,14 +164,17 @@ def describe(model: type[Params]) -> list[dict[str, Any]]:
             "name": name,
             "type": type_name(field.annotation),
             "default": field.default,
-            "unit": (field.json_schema_extra or {}).get("unit", "")
-            if isinstance(field.json_schema_extra, dict)
-            else "",
+            "unit": _facts(field).get("unit", ""),
             "limits": _limits(field),
             "doc": field.description or "",
         }
         for name, field in model.model_fields.items()
     ]
+
+
+def _facts(field: FieldInfo) -> dict[str, Any]:
+    """Return what `param` declares beside the limits."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def type_name(annotation: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jwcore.plugins import Selection
+from jwcore.plugins import Plugins, Selection
 
 RUN, SKIP, REFUSED = "run", "skip", "refused"
 """What is to happen with a step; a refused one keeps the plan from running."""
@@ -118,7 +118,7 @@ PlannedEntry = PlannedStep | PlannedSplit | PlannedForEach | PlannedSave
 
 @dataclass
 class Node:
-    """One recipe on one exposure or one set of exposures."""
+    """One recipe on one exposure or one set of exposures; ``options`` are its own parameters that are not the defaults."""
 
     id: str
     recipe: str
@@ -132,6 +132,7 @@ class Node:
     association: dict[str, str] = field(default_factory=dict)
     peak_bytes: int = 0
     in_memory: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
 
     def steps(self) -> Iterator[PlannedStep]:
         """Iterate over all planned steps, with those inside branches, fan-outs and calls."""
@@ -173,7 +174,10 @@ class Problem:
 
 @dataclass(repr=False)
 class Plan:
-    """The executable outcome of planning: nodes in an order in which each comes after those that it needs."""
+    """The executable outcome of planning: nodes in an order in which each comes after those that it needs.
+
+    ``plugins`` are those that it was made with; they stay behind when it goes to another process.
+    """
 
     recipe: str
     nodes: list[Node]
@@ -183,6 +187,16 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     broken_plugins: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    plugins: Plugins | None = field(default=None, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"plugins": None}
+
+    def load_plugins(self) -> Plugins:
+        """Return the plugins, loaded again where the plan has come without them."""
+        if self.plugins is None:
+            self.plugins = Plugins(self.selection)
+        return self.plugins
 
     def node(self, name: str) -> Node:
         """Find a node by its id."""

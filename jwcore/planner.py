@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +32,7 @@ from jwcore.plan_model import (
     RunOptions,
     Source,
 )  # fmt: skip
+from jwcore.plugin_modules import one_line
 from jwcore.plugins import Implementation, Plugins, Selection
 from jwcore.recipes import SCIENCE, Entry, ForEach, Save, Split, Step, holds, suffixes_of
 from jwcore.references import (
@@ -46,8 +47,7 @@ from jwcore.references import (
 )
 from jwcore.references.fitness import as_image
 from jwcore.references.providers import OverrideProvider
-from jwcore.report.plan_text import human_size
-from jwcore.report.remarks import remarks
+from jwcore.report.remarks import remarks, too_large
 
 COMMAND_LINE = "command line"
 
@@ -150,8 +150,9 @@ def plan(
         problems=problems,
         options=RunOptions(None if output_dir is None else str(output_dir), executor, jobs, max_memory, resume, command),
         broken_plugins={p.name: p.error for p in loaded.broken()},
-        remarks=[*remarks(nodes, loaded, metas=metas, overrides=overrides or {}),
-                 *_too_large(nodes, jobs_to_plan, max_memory)],
+        remarks=[*remarks(nodes, loaded, metas=metas, overrides=overrides or {}, references=references),
+                 *too_large(nodes, jobs_to_plan, max_memory)],
+        plugins=loaded,
     )  # fmt: skip
 
 
@@ -164,6 +165,8 @@ class NodeBuilder:
         self.request = request
         self.chain = chain
         self.problems: list[Problem] = []
+        members = tuple(meta for meta, _ in job.sizes)
+        self.metas = members if job.recipe.takes == "exposures" else (job.meta,)
         self.exposure_type: ExposureType | None = plugins.exposure_type(job.meta.keyword("EXP_TYPE"))
         self.detector: Detector | None = plugins.detector(job.meta.keyword("DETECTOR"))
         self.facts = _facts(job, self.exposure_type)
@@ -199,13 +202,13 @@ class NodeBuilder:
                 self._follow(planned)
         self._refuse_repetition([e for e in entries if isinstance(e, PlannedStep) and e.runs and SCIENCE in e.on])
         saves = {stream: suffix for stream, suffix in recipe.saves.items() if stream in self.streams}
-        saves |= {entry.stream: entry.suffix for entry in entries if isinstance(entry, PlannedSave)}
+        saves |= {entry.suffix: entry.suffix for entry in entries if isinstance(entry, PlannedSave)}
         in_memory = getattr(own, "in_memory", True) and all(_in_memory(entry) for entry in entries)
         return Node(
             id=self.job.id, recipe=recipe.name, base=self.job.base, inputs=self.job.inputs, entries=tuple(entries),
             saves=saves, ensemble=recipe.takes == "exposures", after=self.job.after,
             association=self.job.association, peak_bytes=self._peak_bytes(entries, in_memory=in_memory),
-            in_memory=in_memory,
+            in_memory=in_memory, options=own.model_dump(exclude_defaults=True),
         )  # fmt: skip
 
     def _refuse_repetition(self, steps: list[PlannedStep]) -> None:
@@ -275,13 +278,19 @@ class NodeBuilder:
         if entry.stage not in self.plugins.stages:
             raise unknown_name(entry.stage, entry.stage, self.plugins.stages, where=f"recipe {self.job.recipe.name}")
         try:
-            implementation = self.plugins.resolve(entry.stage, self.job.meta)
+            implementation = self.plugins.resolve(entry.stage, self.metas)
         except PluginError as error:
             self._problem(entry.label, error)
             return replace(bare, action=REFUSED, reason=str(error))
         if implementation is None:
             return self._unimplemented(bare, entry)
-        return self._implemented(bare, entry, implementation)
+        try:
+            return self._implemented(bare, entry, implementation)
+        except JwcalError:
+            raise
+        except Exception as error:  # in what the step declares to be asked while planning
+            text = f"{implementation.key} cannot be planned: {one_line(error, plugin=implementation.plugin.name)}"
+            raise PluginError(text, where=entry.label, cure="mend what @step(...) declares") from error
 
     def _declined(self, entry: Step) -> str | None:
         """Say why the recipe itself leaves a step out; it then counts as not attempted."""
@@ -321,7 +330,7 @@ class NodeBuilder:
                     if label == entry.label and getattr(self.own, option, False)}  # fmt: skip
         layers = [Layer(f"recipe {self.job.recipe.name}", {entry.label: {**entry.params, **switched}})]
         given = zip(self._layers, self._values(entry), strict=True)
-        layers += [Layer(layer.origin, {entry.label: values}) for layer, values in given]
+        layers += [replace(layer, values={entry.label: values}) for layer, values in given]
         try:
             values, origins = resolve(info.params, label=entry.label, layers=layers)
         except UsageError as error:
@@ -330,7 +339,7 @@ class NodeBuilder:
             bare, implementation=implementation.key, version=implementation.plugin.version,
             source_hash=implementation.plugin.source_hash, params=values.model_dump(), origins=origins, state=info.state,
             chunk=info.chunk_for(values), halo=info.halo_for(values), undoes=bool(info.undoes and getattr(values, info.undoes)),
-            scratch=info.scratch_for(values, exposures=len(self.job.sizes)),
+            scratch=float(info.scratch_for(values, exposures=len(self.job.sizes))),
         )  # fmt: skip
         if values.skip:
             why = "off by default" if origins["skip"] == "default" else f"skip is set by {origins['skip']}"
@@ -345,7 +354,7 @@ class NodeBuilder:
             models.require(self.job.meta, info.needs, where=self.job.origin, cure="or --skip what needs it")
         except BadInput as error:
             self._problem(entry.label, error)
-        around = self.plugins.wrappers(entry.stage, self.job.meta)
+        around = self.plugins.wrappers(entry.stage, self.metas)
         calls = tuple(
             self._step(Step(stage, label=f"{entry.label}.{stage}")) for stage in self._wanted(info, info.calls, values)
         )
@@ -434,18 +443,6 @@ def _context(nodes: Iterable[Node]) -> str:
     """Name the rules that selected references; simulated exposures bring their own."""
     outcomes = (found for node in nodes for step in node.steps() for found in step.references.values())
     return next((found.context for found in outcomes if getattr(found, "context", "")), "")
-
-
-def _too_large(nodes: Iterable[Node], jobs: Iterable[Job], cap: int | None) -> Iterator[str]:
-    """Name what will exceed the memory cap: neither a ramp, which is worked on in pieces, nor a set, which is kept on disk.
-
-    A ramp whose rows are not those of the detector, as in stripes, has no pieces that are rectangles of it.
-    """
-    single = [job for job in jobs if job.recipe.takes == "exposure"]
-    images = {job.id for job in single if job.dimensions < 4 or not models.has_detector_rows(job.meta)}
-    for node in nodes:
-        if cap is not None and node.id in images and node.peak_bytes > cap:
-            yield f"{node.id} cannot be cut into pieces and needs about {human_size(node.peak_bytes)}, more than --max-memory"
 
 
 def _in_memory(entry: PlannedEntry) -> bool:

@@ -8,19 +8,15 @@ small.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 from jwcore.distributions import FIRST_PARTY
+from jwcore.models.history import CONFIGURATION, RUN, Record, digest, flat_entries, runs  # noqa: F401
 from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
 from jwcore.plugins import Plugins
-
-CONFIGURATION, RUN = "configuration", "run"
-Record = dict[str, Any]
 
 
 def configuration(plan: Plan, node: Node, plugins: Plugins) -> Record:
@@ -32,6 +28,7 @@ def configuration(plan: Plan, node: Node, plugins: Plugins) -> Record:
         "kind": CONFIGURATION,
         "jwcal": version(),
         "recipe": node.recipe,
+        "options": node.options,
         "context": plan.context,
         "entries": [_entry(entry) for entry in node.entries],
         "plugins": {name: _plugin(plugins, name) for name in sorted(used)},
@@ -55,42 +52,19 @@ def run_record(
     return record
 
 
-def merged(histories: Iterable[list[Record]], *, own: Iterable[Record]) -> list[Record]:
-    """Join the histories of all inputs with new records; equal records are kept once."""
-    seen: dict[str, Record] = {}
-    for history in (*histories, list(own)):
-        for record in history:
-            seen.setdefault(record.get("digest") or digest(record), record)
-    return list(seen.values())
+def sign(exposure: Any, name: str, *, settings: Record) -> None:
+    """Write into the header of a product its file name, and what made it."""
+    meta = exposure.meta
+    meta.filename = name
+    meta.set("calibration_software_version", version())
+    meta.set("calibration_software_revision", "jwcal")
+    if settings.get("context"):
+        meta.set("ref_file.crds.context_used", settings["context"])
+        meta.set("ref_file.crds.sw_version", metadata.version("crds"))
+    _leave_note(exposure, settings)
 
 
-def digest(record: Mapping[str, Any]) -> str:
-    """Short digest of a record's content."""
-    plain = {key: value for key, value in record.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def runs(history: Iterable[Record]) -> list[tuple[Record, Record]]:
-    """Pair every run with its configuration, oldest first."""
-    records = list(history)
-    settings = {record["digest"]: record for record in records if record.get("kind") == CONFIGURATION}
-    return [(record, settings.get(record["configuration"], {})) for record in records if record.get("kind") == RUN]
-
-
-def flat_entries(entries: list[Record]) -> Iterator[Record]:
-    """Iterate over the steps of a recorded configuration, those in branches, fan-outs and calls included."""
-    for entry in entries:
-        if "split" in entry:
-            steps = [step for branch in entry["branches"].values() for step in branch]
-            yield from flat_entries([entry["split"], *steps, entry["merge"]])
-        elif "for each" in entry:
-            yield from flat_entries([entry["for each"], *entry["steps"]])
-        elif "label" in entry:
-            yield entry
-            yield from flat_entries(entry.get("calls", []))
-
-
-def leave_note(exposure: Any, settings: Record) -> None:
+def _leave_note(exposure: Any, settings: Record) -> None:
     """Name the plugins of third parties that took part in HISTORY cards, for people who look at headers alone."""
     from astropy.io.fits import Card
 

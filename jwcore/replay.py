@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from jwcore import models, provenance
+from jwcore import models
 from jwcore.errors import BadInput, UsageError
+from jwcore.models import history
 from jwcore.plan_model import RUN, Plan
 from jwcore.planner import plan
+from jwcore.plugin_modules import read_source
 from jwcore.plugins import Selection, entry_points
 from jwcore.references import RecordedProvider
 
@@ -28,6 +30,7 @@ def replay(
     input_dir: str | Path | None = None,
     references: str | None = None,
     overrides: Mapping[str, str] | None = None,
+    trust: bool = False,
 ) -> Plan:
     """Plan the last run of a product again.
 
@@ -43,21 +46,25 @@ def replay(
         Source from which references are chosen anew; by default they are the recorded files and no others.
     overrides : mapping, optional
         Reference type -> file to use in place of the recorded one.
+    trust : bool
+        Run one-file plugins from the source in the product, also where that file is not at its place.
 
     Raises
     ------
     BadInput
         When the file has no record, or an input is gone or has changed since.
     UsageError
-        When a plugin is installed in another version than the recorded one.
+        When a plugin is installed in another version than the recorded one, or only the product holds its source.
     """
-    runs = provenance.runs(models.read(product).provenance)
+    runs = history.runs(models.read(product).provenance)
     if not runs:
         raise BadInput("no record of jwcal in this file", where=str(product), cure="give a product that jwcal made")
     if output_dir is not None and (Path(output_dir) / Path(product).name).resolve() == Path(product).resolve():
         raise UsageError(f"the new {Path(product).name} would replace the old one", cure="-o ANOTHER_FOLDER")
     run, settings = runs[-1]
     _check_installed(settings["plugins"])
+    if not trust:
+        _check_sources(settings, product)
     inputs = _inputs(run, [input_dir] if input_dir else [None, Path(product).parent])
     planned = plan(
         inputs, run["recipe"], params=_params(settings), selection=_selection(settings),
@@ -88,8 +95,8 @@ def _inputs(run: dict[str, Any], folders: list[str | Path | None]) -> list[str]:
 
 def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """All recorded values: those that ran with them, and those that were skipped."""
-    values: dict[str, dict[str, Any]] = {}
-    for entry in provenance.flat_entries(settings["entries"]):
+    values: dict[str, dict[str, Any]] = {settings["recipe"]: settings["options"]} if settings.get("options") else {}
+    for entry in history.flat_entries(settings["entries"]):
         if "params" in entry:  # defaults are those of the same version
             given = {name for name, origin in entry["origins"].items() if not origin.startswith(FROM_RECIPE)}
             values[entry["label"]] = {name: value for name, value in entry["params"].items() if name in given}
@@ -100,13 +107,13 @@ def _params(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _start(settings: dict[str, Any]) -> str | None:
     """Label of the step with which the run began, when the user gave one."""
-    reasons = (entry.get("reason", "") for entry in provenance.flat_entries(settings["entries"]))
+    reasons = (entry.get("reason", "") for entry in history.flat_entries(settings["entries"]))
     return next((r.removeprefix(DONE_BEFORE) for r in reasons if r.startswith(DONE_BEFORE)), None)
 
 
 def _references(settings: dict[str, Any]) -> dict[str, Any]:
     """All recorded references by type; a file that the user gave to one step alone makes room for that of the others."""
-    entries = provenance.flat_entries(settings["entries"])
+    entries = history.flat_entries(settings["entries"])
     pairs = [pair for entry in entries for pair in entry.get("references", {}).items()]
     return dict(sorted(pairs, key=lambda pair: pair[1] != "N/A" and pair[1]["provider"] == "override", reverse=True))
 
@@ -135,6 +142,15 @@ def _check_installed(plugins: dict[str, Any]) -> None:
         )
 
 
+def _check_sources(settings: dict[str, Any], product: str | Path) -> None:
+    """Refuse to run a program that came inside a product, unless the same file is at hand."""
+    for name in settings["selection"]["named"]:
+        recorded = settings["plugins"].get(Path(name).stem, {}).get("source")
+        if name.endswith(".py") and recorded and not (Path(name).is_file() and read_source(name) == recorded):
+            text = f"{product} was made with the plugin {name}, whose source it holds: rerun would run that program"
+            raise UsageError(text, cure=f"read it (jwcal explain --source {product}), then rerun --trust")
+
+
 def _install(plugin: dict[str, Any]) -> str:
     return f"pip install {plugin['distribution']}=={plugin['version']}"
 
@@ -144,10 +160,11 @@ def _check_versions(planned: Plan, settings: dict[str, Any]) -> None:
     steps = {step.implementation.split(":")[0]: step for node in planned.nodes for step in node.steps()}
     for name, then in settings["plugins"].items():
         step = steps.get(name)
-        if step and step.version != then["version"]:
+        changed = step and then["sha256"] not in ("", step.source_hash)
+        if step and changed and step.version != then["version"]:
             text = f"plugin {name} is {step.version} now, the product was made with {then['version']}"
             raise UsageError(text, cure=_install(then))
-        if step and then["sha256"] not in ("", step.source_hash):
+        if changed:
             planned.remarks.append(
                 f"plugin {name} is other code now than when the product was made: the result may differ"
             )

@@ -13,12 +13,12 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from jwcore import models, provenance
+from jwcore import models
 from jwcore.errors import BadInput, JwcalError, MissingReference, PluginError, RunFailed, UsageError
 from jwcore.executors import find_executor
+from jwcore.models import history
 from jwcore.node_runner import NodeOutcome, NodeRunner, ProductRef
 from jwcore.plan_model import Node, Plan, Source
-from jwcore.plugins import Plugins
 from jwcore.recipes import SCIENCE, suffixes_of
 from jwcore.report.plan_text import grouped_problems
 
@@ -92,7 +92,7 @@ def run_plan(plan: Plan, *, progress: Callable | None = None) -> Result:
     refuse_problems(plan)
     for remark in plan.remarks:
         log.warning("note: %s", remark)
-    plugins = Plugins(plan.selection)
+    plugins = plan.load_plugins()
     threads = max(1, (os.cpu_count() or 1) // max(1, plan.options.jobs))
     executor = find_executor(plan.options.executor, extra=plugins.named("jwcal_executors"))(plan.options.jobs)
     if plan.options.output_dir is not None:
@@ -100,8 +100,7 @@ def run_plan(plan: Plan, *, progress: Callable | None = None) -> Result:
     result = Result(plan)
     with tempfile.TemporaryDirectory(prefix="jwcal-") as scratch:
         plan = _spill(plan, scratch) if not executor.in_process else plan
-        inside = executor.in_process
-        work = _Work(plan, plugins if inside else None, threads, progress if inside else None, log.getEffectiveLevel())
+        work = _Work(plan, threads, progress if executor.in_process else None, log.getEffectiveLevel())
         try:
             _run_nodes(plan, executor, work, result)
         finally:
@@ -165,32 +164,31 @@ def _needed(node: Node, result: Result) -> dict[tuple[str, str], Any]:
 
 @dataclass
 class _Work:
-    """The task given to an executor; picklable, and rebuilds the plugins where it runs."""
+    """The task given to an executor; picklable, and loads the plugins where it runs."""
 
     plan: Plan
-    plugins: Plugins | None
     threads: int
     progress: Callable | None
     level: int
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"plugins": None, "progress": None}
+        return vars(self) | {"progress": None}
 
     def __call__(self, node_id: str, upstream: Mapping[tuple[str, str], Any]) -> NodeOutcome:
         node = self.plan.node(node_id)
-        if self.plugins is None:
+        if self.plan.plugins is None:
             os.environ.setdefault("NUMBA_NUM_THREADS", str(self.threads))
             handler = logging.StreamHandler()
             handler.setFormatter(logging.Formatter(f"{_short_name(self.plan, node)}  %(message)s"))
             log.handlers[:], log.propagate = [handler], False
             log.setLevel(self.level)
-            self.plugins = Plugins(self.plan.selection)
         if self.plan.options.resume and (done := _done_before(self.plan, node)) is not None:
             log.info("%-20s %s is up to date", "resume", node.id)
             return done
         log.info("%s", node.id)
         state = upstream.get((node.state_from, "state"))
-        return NodeRunner(self.plan, node, self.plugins, upstream=upstream, state=state, progress=self.progress).run()
+        plugins = self.plan.load_plugins()
+        return NodeRunner(self.plan, node, plugins, upstream=upstream, state=state, progress=self.progress).run()
 
 
 def _short_name(plan: Plan, node: Node) -> str:
@@ -215,7 +213,7 @@ def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:
             for path in sorted(Path(folder).glob(f"{'*' if node.ensemble else escape(node.base)}_{suffix}.*")):
                 if (latest := _latest_run(path)).get("signature") == node.signature():
                     found.setdefault(stream, []).append(path)
-                    run = latest
+                    run = run if run.get("products") else latest
     if not run or {stream: len(paths) for stream, paths in found.items()} != run.get("products") or _changed(run):
         return None
     references = {stream: [ProductRef(str(path)) for path in paths] for stream, paths in found.items()}
@@ -227,14 +225,14 @@ def _done_before(plan: Plan, node: Node) -> NodeOutcome | None:
 def _latest_run(path: Path) -> dict[str, Any]:
     """Return the record of the last run in a product, with the references among its inputs; empty if it cannot be read."""
     try:
-        records = provenance.runs(models.read(path).provenance)
+        records = history.runs(models.read(path).provenance)
     except JwcalError:
         return {}
     if not records:
         return {}
     run, settings = records[-1]
     references = [
-        one for entry in provenance.flat_entries(settings["entries"]) for one in entry.get("references", {}).values()
+        one for entry in history.flat_entries(settings["entries"]) for one in entry.get("references", {}).values()
     ]
     return run | {"inputs": {**run["inputs"], "references": [one for one in references if one != "N/A"]}}
 

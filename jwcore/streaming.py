@@ -289,12 +289,12 @@ class Pass:
     def _merge_keywords(self, name: str, meta: Any) -> None:
         """Decide keywords once: figures that differ between pieces are averaged by the size of the piece."""
         changes = self._changes.get(name, [])
-        total = sum(size for size, _ in changes)
-        for key in {key for _, changed in changes for key in changed} - set(GEOMETRY):
-            values = [(size, changed[key]) for size, changed in changes if key in changed]
-            last = values[-1][1]
+        for key in sorted({key for _, changed in changes for key in changed} - set(GEOMETRY)):
+            all_values = [(size, changed.get(key, self._before.get(key))) for size, changed in changes]
+            values = [(size, value) for size, value in all_values if value is not None]
+            last = next((changed[key] for _, changed in reversed(changes) if key in changed), None)
             if isinstance(last, float) and any(value != last for _, value in values):
-                last = models.significant(sum(size * value for size, value in values) / total)
+                last = models.significant(sum(n * value for n, value in values) / sum(n for n, _ in values))
             meta.set(key, last)
 
 

@@ -129,9 +129,7 @@ def _flag_rows(data, err, dq, bad_bits, window, snr, flags, number, scene, kept)
                 for i in range(width):
                     x = first + i
                     noise = err[k, y, x]
-                    if np.isnan(noise):
-                        noise = np.float32(0.0)
-                    if abs(data[k, y, x] - medians[i, k]) > snr * noise:
+                    if noise > 0.0 and abs(data[k, y, x] - medians[i, k]) > snr * noise:
                         dq[k, y, x] |= flags
                         number[y, x] += 1
                     if kept.size:
@@ -154,7 +152,7 @@ def flag_integrations(
     Parameters
     ----------
     data, err : ndarray of float32 [nints, ny, nx]
-        Integrations and their errors; a NaN error counts as 0.
+        Integrations and their errors; a value whose error is NaN or 0, which is unknown, is no outlier.
     dq : ndarray of uint32 [nints, ny, nx]
         Flags, edited in place.
     snr : float

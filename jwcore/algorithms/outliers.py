@@ -194,7 +194,7 @@ def drop_low_weight(image, weight, threshold):
 
 @kernel
 def _bilinear(image, x, y):
-    """Interpolate an image at a point; NaN outside, or where one of the four neighbours that count is NaN."""
+    """Interpolate an image at a point; NaN outside, and where one of the four pixels around is NaN, whatever its weight."""
     ny, nx = image.shape
     if not (x >= 0.0 and y >= 0.0 and x <= nx - 1.0 and y <= ny - 1.0):
         return np.nan
@@ -228,7 +228,7 @@ def blot(image: np.ndarray, *, pixel_map: PixelMap) -> np.ndarray:
     Returns
     -------
     ndarray of float32
-        Image of the exposure's shape, NaN outside the mosaic.
+        Image of the exposure's shape, NaN outside the mosaic and within a pixel of its holes.
     """
     blotted = np.empty(pixel_map.shape, dtype=np.float32)
     _blot_rows(image, *pixel_map.kernel_arguments, blotted)
@@ -338,8 +338,11 @@ def find_outliers(
 
 
 def deviants(data: np.ndarray, err: np.ndarray, model: np.ndarray, *, snr: float) -> np.ndarray:
-    """Find pixels further than `snr` times their error from a model on the same pixels; all float32 [ny, nx]."""
-    return np.abs(data - model) > np.float32(snr) * np.nan_to_num(err)
+    """Find pixels further than `snr` times their error from a model on the same pixels; all float32 [ny, nx].
+
+    A pixel whose error is NaN or 0, which is unknown, is none.
+    """
+    return (np.abs(data - model) > np.float32(snr) * err) & (err > 0.0)
 
 
 def source_level(image: np.ndarray, *, sigma: float = 5.0, sample: int = 100_000) -> float:

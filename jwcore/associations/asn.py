@@ -154,7 +154,17 @@ def _product(item: Any, number: int, path: Path) -> Product:
         members.setdefault(member.expname, member)
     listed = tuple(members.values())
     first = next((member for member in listed if member.exptype == SCIENCE), listed[0])
-    return Product(str(item.get("name") or strip_suffix(first.expname)), listed)
+    name = str(item.get("name") or strip_suffix(first.expname))
+    check_name(name, where=str(path))
+    return Product(name, listed)
+
+
+def check_name(name: str, *, where: str) -> None:
+    """Refuse product names that would lead files out of the output folder, as BadInput."""
+    if name != PurePath(name).name or name.startswith(".") or "\\" in name:
+        raise BadInput(
+            f"'{name}' cannot be the beginning of file names", where=where, cure="give it a plain name, without folders"
+        )
 
 
 def _member(entry: Any, number: int, path: Path) -> Member:

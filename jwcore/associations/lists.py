@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from jwcore.associations.asn import SCIENCE, Association, Member, Product
+from jwcore.associations.asn import SCIENCE, Association, Member, Product, check_name
 from jwcore.errors import UsageError
 from jwcore.models import strip_suffix
 
@@ -53,6 +53,7 @@ def from_list(
     if rule == LEVEL3:
         if not product_name:
             raise UsageError("the product has no name", where="association", cure="give --product-name")
+        check_name(product_name, where="--product-name")
         products: tuple[Product, ...] = (Product(product_name, members),)
     elif rule == LEVEL2:
         others = tuple(member for member in members if member.exptype != SCIENCE)

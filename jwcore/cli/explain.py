@@ -12,7 +12,8 @@ import click
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the whole record as JSON, keyed by file when there are several."
 )
-def command(products: tuple[str, ...], *, as_json: bool) -> None:
+@click.option("--source", is_flag=True, help="Print the source of the one-file plugins that took part.")
+def command(products: tuple[str, ...], *, as_json: bool, source: bool) -> None:
     """Tell how each PRODUCT was made: code, parameters that differ from the defaults, references, figures, inputs."""
     from jwcore import models
     from jwcore.report.story import story
@@ -20,6 +21,11 @@ def command(products: tuple[str, ...], *, as_json: bool) -> None:
     histories = {product: models.read(product).provenance for product in products}
     if as_json:
         click.echo(json.dumps(histories if len(products) > 1 else histories[products[0]], indent=1))
+        return
+    if source:
+        plugins = [item for runs in histories.values() for one in runs for item in one.get("plugins", {}).items()]
+        for text in dict.fromkeys(f"# {name}\n{plugin['source']}" for name, plugin in plugins if "source" in plugin):
+            click.echo(text)
         return
     shown: set[str] = set()
     for product, history in histories.items():

@@ -32,7 +32,6 @@ def _for_inputs(
     from jwcore.errors import UsageError
     from jwcore.params import describe, unknown_name
     from jwcore.planner import plan
-    from jwcore.plugins import Plugins
 
     planned = plan(list(inputs), "auto", **plan_request(options))
     labels = {one.label: one for node in planned.nodes for one in node.steps()}
@@ -41,7 +40,7 @@ def _for_inputs(
     chosen = labels[step]
     if not chosen.implementation:
         raise UsageError(f"{step} does not run for this exposure: {chosen.reason}", cure=f"jwcal params {step}")
-    info = Plugins(planned.selection).implementation(chosen.stage, chosen.implementation).info
+    info = planned.load_plugins().implementation(chosen.stage, chosen.implementation).info
     rows = describe(info.params)
     yield (
         chosen.implementation,

@@ -17,9 +17,11 @@ from jwcore.cli.options import parse_pairs
 @click.option(
     "--override", "overrides", multiple=True, metavar="TYPE=FILE", help="Use this in place of a recorded one."
 )
+@click.option("--trust", is_flag=True, help="Run one-file plugins from the source that PRODUCT holds.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def command(
-    product: str, *, output_dir: str, input_dir: str | None, references: str | None, overrides: tuple[str, ...], quiet: bool
+    product: str, *, output_dir: str, input_dir: str | None, references: str | None, overrides: tuple[str, ...], trust: bool,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Run the last recipe of PRODUCT again with the same inputs, implementations, parameters and reference files."""
     from jwcore.cli.terminal import progress, start_logging
@@ -28,7 +30,9 @@ def command(
 
     start_logging(quiet=quiet)
     named = parse_pairs(overrides, "--override", "TYPE=FILE")
-    planned = replay(product, output_dir=output_dir, input_dir=input_dir, references=references, overrides=named)
+    planned = replay(
+        product, output_dir=output_dir, input_dir=input_dir, references=references, overrides=named, trust=trust
+    )
     result = run_plan(planned, progress=None if quiet else progress)
     for path in () if quiet else result.paths():
         click.echo(f"  {path}")

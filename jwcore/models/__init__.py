@@ -109,8 +109,17 @@ def read(path: str | Path, *, kind: type[Exposure] | None = None) -> Product:
     return read_exposure(path, kind=kind)
 
 
-def write(product: Product, path: str | Path) -> Path:
+def write(product: Product, path: str | Path, *, last_use: bool = False) -> Path:
     """Write a product, complete or not at all; return the path.
+
+    Parameters
+    ----------
+    product : Product
+        What to write.
+    path : path-like
+        The file.
+    last_use : bool
+        Nobody needs the arrays of the product afterwards: their memory is given back one by one.
 
     Raises
     ------
@@ -128,5 +137,5 @@ def write(product: Product, path: str | Path) -> Path:
     if isinstance(product, (Catalog, Tree)):
         product.write(path)
     else:
-        write_exposure(product, path)
+        write_exposure(product, path, last_use=last_use)
     return path

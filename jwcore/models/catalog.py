@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from jwcore.errors import BadInput
-from jwcore.models.exposure import PROVENANCE, pack, unpack
+from jwcore.models.history import PROVENANCE, pack, unpack
 from jwcore.models.writer import atomic
 
 if TYPE_CHECKING:

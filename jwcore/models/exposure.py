@@ -3,8 +3,6 @@
 import copy
 import difflib
 import functools
-import json
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -17,9 +15,9 @@ from jwcore.models.asdf_tree import KEEP, AsdfTree
 from jwcore.models.declare import Array, Table
 from jwcore.models.fits_file import Block, FitsFile
 from jwcore.models.headers import Cards
+from jwcore.models.history import PROVENANCE, unpack
 from jwcore.models.meta import Meta
 
-PROVENANCE = "JWCAL"
 """EXTNAME of the compressed provenance record."""
 
 ASDF = "ASDF"
@@ -409,16 +407,3 @@ def mapped(file: FitsFile, block: Block) -> bool:
 
 def _records(file: FitsFile, block: Block) -> list[dict]:
     return unpack(file.bytes(block), where=str(file.path))
-
-
-def unpack(content: bytes, *, where: str) -> list[dict]:
-    """Return the records that `pack` compressed; BadInput when they are damaged."""
-    try:
-        return json.loads(zlib.decompress(content))
-    except (zlib.error, ValueError):
-        raise BadInput("the provenance record is damaged", where=where, cure=f"remove {PROVENANCE} from it") from None
-
-
-def pack(records: list[dict]) -> bytes:
-    """Return the provenance records as compressed JSON."""
-    return zlib.compress(json.dumps(records, separators=(",", ":")).encode(), level=6)

@@ -100,6 +100,10 @@ class ExposureSet:
                 if edit and not self.in_memory:
                     self[index] = exposure
 
+    def loaded(self) -> list[Exposure]:
+        """Return the members that are in memory."""
+        return [item for item in self._items if isinstance(item, Exposure)]
+
     def paths(self) -> list[Path | None]:
         """Return the file of each member, None for one that has none."""
         return [item.path if isinstance(item, Exposure) else item for item in self._items]

@@ -3,6 +3,7 @@
 import io
 import secrets
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from jwcore.errors import JwcalError
 from jwcore.models.asdf_tree import Tagged, encode, fits_table
 from jwcore.models.declare import Array, Table
-from jwcore.models.exposure import ASDF, PROVENANCE, Exposure, Extra, pack
+from jwcore.models.exposure import ASDF, Exposure, Extra
 from jwcore.models.fits_file import BLOCK, PIECE, FitsFile
 from jwcore.models.headers import (
     COLUMN_CARDS,
@@ -24,6 +25,7 @@ from jwcore.models.headers import (
     image_structure,
     is_structural,
 )
+from jwcore.models.history import PROVENANCE, pack
 from jwcore.models.keywords import KEYWORDS
 from jwcore.models.mapped import release
 from jwcore.models.meta import nested
@@ -54,26 +56,32 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-def write_exposure(exposure: Exposure, path: Path) -> None:
-    """Write a product as FITS; its meta gets the new file name, date and DATAMODL."""
+def write_exposure(exposure: Exposure, path: Path, *, last_use: bool = False) -> None:
+    """Write a product as FITS; its meta gets the new file name, date and DATAMODL.
+
+    With `last_use`, arrays are forgotten as soon as they are in the file, which can then take the memory that they had.
+    """
     exposure.validate()
     meta = exposure.meta
     meta.set("filename", path.name)
     meta.set("date", datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds"))
     meta.set("model_type", exposure.model_type)
     nodes = {**exposure.extras, **_free_tables(exposure)}
-    tree = encode(exposure._tree, nodes=nodes, meta=nested(meta.unknown()), wcs=exposure._wcs)
     _detach(exposure, path)
     cards = exposure.header_cards
-    with atomic(path) as stream:
+    with ThreadPoolExecutor(1) as pool, atomic(path) as stream:
+        tree = pool.submit(encode, exposure._tree, nodes=nodes, meta=nested(meta.unknown()), wcs=exposure._wcs)
         _write_header(stream, compose_for(exposure, "PRIMARY", PRIMARY_STRUCTURE, cards.get("PRIMARY", ())))
         for name in exposure.arrays():
-            _write_declared(stream, exposure, type(exposure).declared()[name])
+            spec = exposure.declared()[name]
+            _write_declared(stream, exposure, spec)
+            if last_use and spec is not exposure.primary():  # which tells the shape of those that follow
+                exposure.store(spec, None)
         for extra in exposure.hdus.values():
             _write_extra(stream, exposure, extra)
         if exposure.provenance:
             _write_bytes(stream, PROVENANCE, "PROVENANCE", pack(exposure.provenance))
-        _write_bytes(stream, ASDF, "ASDF_METADATA", tree)
+        _write_bytes(stream, ASDF, "ASDF_METADATA", tree.result())
 
 
 def _free_tables(exposure: Exposure) -> dict[str, Tagged]:

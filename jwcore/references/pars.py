@@ -82,7 +82,8 @@ def parameter_layers(
         for section in content.get("steps", ()):
             for label in labels.get(section.get("name", ""), ()):
                 values[label] = dict(_settings(section))
-        layers.append(Layer(found.name, {label: settings for label, settings in values.items() if settings}))
+        given = {label: settings for label, settings in values.items() if settings}
+        layers.append(Layer(found.name, given, delivered=True))
     return layers
 
 

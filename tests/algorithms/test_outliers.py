@@ -87,10 +87,11 @@ def test_blot_is_exact_on_a_plane_and_nan_outside():
     np.testing.assert_allclose(blotted[inside], (2 * u - 3 * v + 1)[inside], atol=3e-5)
 
 
-def test_blot_near_nan_is_nan():
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_blot_near_nan_is_nan(shift):
     image = np.ones((6, 6), np.float32)
     image[3, 3] = np.nan
-    pixel_map = build_pixel_map(transform=lambda x, y: (x + 0.5, y + 0.5), shape=(5, 5))
+    pixel_map = build_pixel_map(transform=lambda x, y: (x + shift, y + shift), shape=(5, 5))
     assert np.argwhere(np.isnan(blot(image, pixel_map=pixel_map))).tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
 
 
@@ -139,9 +140,10 @@ def test_nan_compares_as_no_outlier_and_nan_error_as_none():
     assert not outliers(data, err=np.nan, model=model)[1, 1]
 
 
-def test_deviants():
-    data, err = np.array([[1.0, 0.2, np.nan, 1.0]], np.float32), np.array([[0.1, 0.1, 0.1, np.nan]], np.float32)
-    assert deviants(data, err, np.zeros_like(data), snr=5.0).tolist() == [[True, False, False, True]]
+def test_deviants_are_values_with_a_known_error():
+    data = np.array([[1.0, 0.2, np.nan, 1.0, 1.0]], np.float32)
+    err = np.array([[0.1, 0.1, 0.1, np.nan, 0.0]], np.float32)
+    assert deviants(data, err, np.zeros_like(data), snr=5.0).tolist() == [[True, False, False, False, False]]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])

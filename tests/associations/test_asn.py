@@ -92,6 +92,14 @@ def test_everything_is_kept(files, tmp_path):
         ('{"products": [{"name": "p", "members": []}]}', "product 1 has no members"),
         ('{"products": [{"name": "p", "members": [{"expname": "a"}]}]}', "without name or role"),
         ('{"products": [{"name": "p", "members": [{"expname": "../a", "exptype": "science"}]}]}', "outside the folder"),
+        (
+            '{"products": [{"name": "../p", "members": [{"expname": "a", "exptype": "science"}]}]}',
+            "beginning of file names",
+        ),
+        (
+            '{"products": [{"name": "a b/c", "members": [{"expname": "a", "exptype": "science"}]}]}',
+            "beginning of file names",
+        ),
         ('{"products": [{"name": "p", "members": [{"expname": "/a", "exptype": "science"}]}]}', "outside the folder"),
         (
             '{"products": [{"name": "p", "members": [{"expname": "a", "exptype": "science"}]}]}',

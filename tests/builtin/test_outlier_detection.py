@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from jwcore import planner
+from jwcore import models, planner
 from jwcore.algorithms import dq
+from jwcore.algorithms.footprint import parse_s_region
 from jwcore.api import BadInput, Context, ExposureSet, SkipStep, StepFailed
 from jwcore.builtin.image3.outlier_detection import OutlierDetectionParams, outlier_detection
 from jwcore.declare import ExposureType
@@ -116,6 +117,33 @@ def test_pixel_by_pixel():
         run(ExposureSet(images), resample_data=False)
 
 
+def test_pixel_by_pixel_the_sky_is_no_outlier():
+    images = [exposure(0, rays=False, sky=sky) for sky in SKIES[:3]]
+    for k, made in enumerate(with_sky_levels(images)):
+        made.data[10 + k, 40] += 50.0
+        made.meta.observation.exposure_number = f"{k:05d}"
+    for k, made in enumerate(run(ExposureSet(images), resample_data=False)):
+        assert np.argwhere(flagged(made)).tolist() == [[10 + k, 40]]
+
+
+@pytest.mark.parametrize("resample_data", [True, False])
+@pytest.mark.parametrize("err", [None, 0.0])
+def test_an_exposure_of_unknown_noise_fails_unchanged(resample_data, err):
+    exposures = with_sky_levels(dithered(count=2))
+    exposures[1].err = None if err is None else np.zeros_like(exposures[1].data)
+    before = fingerprints(exposures)
+    with pytest.raises(StepFailed, match=r"00002_nrca1_cal\.fits has no error above 0"):
+        run(exposures, resample_data=resample_data)
+    assert fingerprints(exposures) == before
+
+
+def test_an_exposure_without_any_value_does_not_stop_the_others():
+    exposures = with_sky_levels(dithered(count=3))
+    for name in ("data", "err"):
+        getattr(exposures[1], name)[:] = np.nan
+    assert flagged(run(exposures)[0])[cosmic_rays(0)].mean() > 0.8
+
+
 def test_intermediate_products():
     context = Context("outlier_detection")
     saved = []
@@ -127,6 +155,37 @@ def test_intermediate_products():
     assert group[0].wht.max() > 0
     assert blotted[0].shape == SHAPE
     assert blotted[0].meta.filename == dithered(count=1)[0].meta.filename
+
+
+def test_headers_of_intermediate_products_say_where_their_pixels_lie(tmp_path):
+    from astropy.coordinates import SkyCoord
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    exposures = with_sky_levels(ExposureSet([exposure(k, group=group) for k, group in enumerate((1, 1, 2))]))
+    corners = np.concatenate([parse_s_region(meta.wcsinfo.s_region) for meta in exposures.metas()])
+    saved = []
+    context = Context("outlier_detection", saver=lambda name, product: saved.append((name, product[0])))
+    run(exposures, context, save_intermediate_results=True)
+    on_grid = [(name, image) for name, image in saved if name != "blot"]
+    for (name, image), pointings, seconds in zip(on_grid, (1, 1, 2), (100.0, 102.0, 202.0), strict=True):
+        with fits.open(models.write(image, tmp_path / f"{name}_{pointings}.fits")) as hdus:
+            wcs, header = WCS(hdus["SCI"].header), {**hdus[0].header, **hdus["SCI"].header}
+        x, y = np.array([0.0, 100.0, 30.0]), np.array([0.0, 100.0, 120.0])
+        told = SkyCoord(wcs.pixel_to_world(x, y))
+        assert told.separation(SkyCoord(*image.wcs(x, y), unit="deg")).arcsec.max() < 1e-6, name
+        pixel = told[0].separation(SkyCoord(*image.wcs(1.0, 0.0), unit="deg")).arcsec
+        assert header["PIXAR_A2"] == pytest.approx(pixel**2, rel=1e-4)
+        for keyword in ("A_ORDER", "V2_REF", "ROLL_REF", "CD1_1", "BKGLEVEL", "BKGSUB"):
+            assert keyword not in header, keyword
+        expected = {"NDRIZ": pointings, "RESWHT": "ivm", "PIXFRAC": 1.0, "S_RESAMP": "COMPLETE", "XPOSURE": seconds}
+        assert {keyword: header[keyword] for keyword in expected} == expected
+    outline = parse_s_region(on_grid[2][1].meta.wcsinfo.s_region)
+    np.testing.assert_allclose([outline.min(0), outline.max(0)], [corners.min(0), corners.max(0)], atol=1e-8)
+    for (_, blotted), made in zip(saved[-3:], exposures, strict=True):
+        assert (blotted.wcs, blotted.meta.wcsinfo.s_region) == (made.wcs, made.meta.wcsinfo.s_region)
+        assert blotted.meta.background.level is None
+    assert [meta.background.level for meta in exposures.metas()] == list(SKIES[:3])
 
 
 def test_a_set_on_disk_gives_the_same(tmp_path, cleaned):
@@ -187,3 +246,13 @@ def test_exposures_in_different_units_are_refused():
 
 def test_one_threshold_serves_both_passes():
     assert run(dithered(count=2), snr="7") is not None
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"snr": text} for text in ("-5 -4", "0", "5 0", "nan", "inf", "5 4 3", "five")]
+    + [{"scale": "-1"}, {"scale": "nan"}],
+)
+def test_thresholds_are_positive_numbers(params):
+    with pytest.raises(ValueError, match="give "):
+        OutlierDetectionParams(**params)

@@ -89,6 +89,24 @@ def test_images_fail_unchanged(kind):
     assert fingerprints(exposures) == before
 
 
+@pytest.mark.parametrize("kind", [CORONAGRAPH, SERIES])
+@pytest.mark.parametrize("err", [None, 0.0, np.nan])
+def test_a_cube_of_unknown_noise_fails_unchanged(kind, err):
+    exposures = [cube(), cube(seed=4)]
+    exposures[1].err = None if err is None else np.full_like(exposures[1].data, err)
+    before = fingerprints(exposures)
+    with pytest.raises(StepFailed, match="no error above 0"):
+        run(*exposures, kind=kind)
+    assert fingerprints(exposures) == before
+
+
+@pytest.mark.parametrize("err", [0.0, np.nan])
+def test_a_value_of_unknown_noise_is_no_outlier(err):
+    made = cube()
+    made.err[HIT] = made.err[3, 2, 2] = err
+    assert flagged(run(made)[0]) == [[2, 15, 3]]
+
+
 @pytest.mark.parametrize(("kind", "shape"), [(CORONAGRAPH, (20, 24)), (SERIES, (8, 20, 24))])
 def test_the_median_is_saved_on_demand(kind, shape):
     saved = []

@@ -154,6 +154,20 @@ def test_an_exposure_without_overlap_keeps_its_sky():
     assert context.unchanged == {2}
 
 
+@pytest.mark.parametrize("subtracted", [False, True])
+def test_without_overlap_a_level_of_an_earlier_run_counts_only_if_it_was_subtracted(subtracted, caplog):
+    exposures = dithered(count=3)
+    exposures[2].wcs = pointed(SHAPE, offset=(3600.0, 0.0))
+    background = exposures[2].meta.background
+    background.level, background.subtracted, background.method = 7.0, subtracted, "match"
+    before = exposures[2].data.copy()
+    found = levels(run(exposures, subtract=subtracted, skystat="median"))
+    np.testing.assert_allclose(found, [0.0, 0.12, 7.0 if subtracted else np.nan], atol=MEDIAN_ERROR)
+    assert (background.subtracted, background.method) == ((True, "match") if subtracted else (None, None))
+    assert ("recorded level 7" in caplog.text) is not subtracted
+    np.testing.assert_array_equal(exposures[2].data, before)
+
+
 def test_range_and_flags_of_usable_pixels():
     exposures = dithered(count=2)
     for made in exposures:

@@ -5,8 +5,9 @@ import pytest
 from astropy.io import fits
 from click.testing import CliRunner
 
-from jwcore import models, planner, provenance
+from jwcore import models, planner
 from jwcore.cli import root
+from jwcore.models import history
 from jwcore.replay import replay
 from jwcore.synth import tiny_exposure
 from tests.algorithms._sky import pointed
@@ -30,6 +31,14 @@ def keep(exposure):
 def keep_copy(exposure):
     return exposure.copy()
 
+@api.stage(gives=("again",))
+def hand_on(exposure):
+    "Give the image a second name."
+
+@api.step(stage="hand_on")
+def hand_itself_on(exposure):
+    return {"again": exposure}
+
 @api.step(stage="count_up", products=("values",))
 def list_pixels(exposure, context):
     exposure.meta.source_catalog = context.file_name("cat", "ecsv")
@@ -40,7 +49,9 @@ def list_pixels(exposure, context):
 @api.hookimpl
 def jwcal_recipes():
     steps = api.Step("keep", gives="i2d"), api.Step("count_up", on=("i2d",))
-    return [api.Recipe("counting", steps, {"cat": "cat", "list": "list", "i2d": "i2d"})]
+    twice = api.Recipe("twice", (api.Step("keep", gives="i2d"), api.Step("hand_on", on=("i2d",))),
+                       {"i2d": "i2d", "again": "again"})
+    return [api.Recipe("counting", steps, {"cat": "cat", "list": "list", "i2d": "i2d"}), twice]
 """
 
 
@@ -103,13 +114,13 @@ def test_a_catalogue_explains_itself_and_can_be_made_again(counting, tmp_path):
     replay(catalogue, output_dir=tmp_path / "again").run()
     again = models.read(tmp_path / "again" / "x_cat.ecsv")
     assert again.table["value"].tolist() == models.read(catalogue).table["value"].tolist()
-    assert provenance.runs(again.provenance)
+    assert history.runs(again.provenance)
 
 
 def test_catalogues_may_be_fits_and_their_names_are_known_beforehand(counting):
     listed = models.Catalog(path=counting / "x_list.fits")
     assert len(listed.table) == 24
-    assert provenance.runs(listed.provenance)
+    assert history.runs(listed.provenance)
     assert models.read_meta(counting / "x_i2d.fits").source_catalog == "x_cat.ecsv"
     assert (counting / "other_values.ecsv").exists()
 
@@ -122,6 +133,21 @@ def test_an_interactive_session_shows_plans_and_results_in_words(image):
 
 def test_a_product_that_stays_tells_the_status_of_what_was_made_of_it(counting):
     assert models.read_meta(counting / "x_i2d.fits").cal_step.source_catalog == "COMPLETE"
+
+
+def test_a_product_under_two_names_is_whole_in_both_files(image, tmp_path):
+    (tmp_path / "counter.py").write_text(CATALOGUE)
+    made = image()
+    made.err = made.var_poisson = made.data + 1
+    models.write(made, tmp_path / "x_rate.fits")
+    planner.plan(
+        tmp_path / "x_rate.fits", "twice", references="none", plugins=(str(tmp_path / "counter.py"),),
+        output_dir=tmp_path / "out",
+    ).run()  # fmt: skip
+    whole, same = (models.read(tmp_path / "out" / f"x_{suffix}.fits") for suffix in ("i2d", "again"))
+    for name in made.arrays():
+        np.testing.assert_array_equal(getattr(whole, name), getattr(made, name))
+        np.testing.assert_array_equal(getattr(same, name), getattr(made, name))
 
 
 def test_a_member_that_was_left_alone_is_not_complete():

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,8 @@ from click.testing import CliRunner
 from jwcore import models, planner
 from jwcore.cli import root
 from jwcore.errors import UsageError
+from jwcore.references import Found
+from jwcore.report.remarks import _other_sources
 from jwcore.testing import tiny_image, tiny_ramp
 
 STEP = """
@@ -175,3 +178,34 @@ def test_remarks_are_part_of_the_json(tmp_path, write_plugin):
     models.write(tiny_image(), path)
     words = ["plan", "image2", str(path), "-p", write_plugin("acme", stage="jump"), "--references", "none", "--json"]
     assert json.loads(CliRunner().invoke(root, words).output)["remarks"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "folder", "words"),
+    [("synthetic", None, "bring their references along"), ("crds", None, ""), ("crds", "mine", "no reference is taken from"),
+     ("directory", "refs", "")],
+)  # fmt: skip
+def test_references_from_elsewhere_are_remarked(tmp_path, monkeypatch, provider, folder, words):
+    monkeypatch.setenv("CRDS_PATH", str(tmp_path / "cache"))
+    for name in ("mine", "refs"):
+        (tmp_path / name).mkdir()
+    place = tmp_path / {"crds": "cache/references/jwst"}.get(provider, "refs")
+    found = Found("flat", place / "flat.fits", "flat.fits", provider)
+    step = SimpleNamespace(runs=True, references={"flat": found})
+    said = " ".join(_other_sources([step], folder and str(tmp_path / folder)))
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_a_recipe_that_saves_nothing_is_remarked(write_plugin):
+    text = """
+from jwcore import api
+
+@api.hookimpl
+def jwcal_recipes():
+    return [api.Recipe("quick", (api.Step("photom"),), {"sciense": "quick"})]
+"""
+    plan = planner.plan(
+        tiny_image(), "quick", plugins=(write_plugin("typo", text=text),), skip=("photom",), references="none"
+    )
+    assert any("saves nothing" in remark for remark in plan.remarks)

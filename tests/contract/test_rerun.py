@@ -7,9 +7,10 @@ import pytest
 from astropy.io import fits
 from click.testing import CliRunner
 
-from jwcore import models, planner, provenance
+from jwcore import models, planner
 from jwcore.cli import root
 from jwcore.errors import MissingReference
+from jwcore.models import history
 from jwcore.plugins import Plugins, Selection
 from jwcore.replay import replay
 from jwcore.testing import tiny_image
@@ -171,7 +172,7 @@ def test_resume_and_record_notice_that_the_source_of_a_package_changed(package, 
         }
         result = toy_plan(tmp_path / "x_rate.fits", stage, resume=True, **options).run()
         (path,) = result.paths()
-        ((_, settings),) = provenance.runs(models.read(path).provenance)
+        ((_, settings),) = history.runs(models.read(path).provenance)
         return next(iter(result.outcomes.values())).reused, settings["plugins"]["jwcal_ghost"]["sha256"], path
 
     first, again = run(), run()

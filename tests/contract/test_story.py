@@ -15,7 +15,7 @@ from jwcore.report.story import story
 )
 def test_what_changed_is_told_as_a_change(counts, words):
     steps = [{"label": "refpix", "status": "COMPLETE", "seconds": 0.5, "counts": counts}]
-    settings = {"kind": "configuration", "digest": "b"}
+    settings = {"kind": "configuration", "digest": "b", "entries": [], "plugins": {}, "selection": {}}
     run = {
         "kind": "run",
         "digest": "a",

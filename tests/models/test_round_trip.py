@@ -1,5 +1,6 @@
 import pickle
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -338,6 +339,16 @@ def test_writing_over_its_own_file(foreign):
         np.array_equal(getattr(other, name), plane) for name, plane in planes.items() for other in (exposure, again)
     )
     assert exposure.hdus["MYMAP", 1].data.shape == (3, 4)
+
+
+def test_memory_goes_while_a_product_is_written_for_the_last_time(image, tmp_path):
+    expected, planes = image.copy(), [weakref.ref(image.err), weakref.ref(image.dq)]
+    models.write(image, tmp_path / "x_cal.fits", last_use=True)
+    assert [plane() for plane in planes] == [None, None]
+    found = models.read(tmp_path / "x_cal.fits")
+    assert found.arrays() == expected.arrays()
+    for name in found.arrays():
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_a_file_that_changed_is_refused(image, tmp_path):

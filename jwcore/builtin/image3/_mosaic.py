@@ -1,4 +1,4 @@
-"""What resample and outlier_detection share: the output grid, and the way of an exposure into a mosaic."""
+"""What resample and outlier_detection share: the output grid, the way of an exposure into a mosaic, and its metadata."""
 
 from __future__ import annotations
 
@@ -21,11 +21,23 @@ if TYPE_CHECKING:
 
 VARIANCES = ("var_rnoise", "var_poisson", "var_flat")
 """In the order in which the drizzle takes them: the first makes the weights."""
+SUMMED_TIMES = (
+    "exposure.effective_exposure_time",
+    "exposure.exposure_time",
+    "exposure.duration",
+    "exposure.elapsed_exposure_time",
+    "exposure.measurement_time",
+)
+KEPT_WCSINFO = ("wcsinfo.mt_", "wcsinfo.velosys", "wcsinfo.specsys")
+"""Facts about the sky rather than the detector, which stay valid in the mosaic."""
 
 
 class DrizzleParams(Params):
     """How exposures are drizzled."""
 
+    kernel: Literal["square", "gaussian", "point", "turbo", "lanczos2", "lanczos3"] = param(
+        "square", "Drizzle kernel; gaussian and lanczos do not conserve flux, lanczos takes pixfrac as 1"
+    )
     pixfrac: float = param(1.0, "Side of the shrunken input pixel over its full side", ge=0.0, le=1.0)
     fillval: str = param("NAN", "Value of output pixels without data; INDEF is the same as NAN")
     weight_type: Literal["ivm", "exptime", "None"] = param(
@@ -46,6 +58,11 @@ class DrizzleParams(Params):
     def fill(self) -> float:
         """The number that `fillval` stands for."""
         return _fill(self.fillval)
+
+    @property
+    def shrinking(self) -> float:
+        """The `pixfrac` that counts: the kernels of Lanczos are functions of the distance in whole pixels."""
+        return 1.0 if self.kernel.startswith("lanczos") else self.pixfrac
 
 
 def _fill(text: str) -> float:
@@ -80,13 +97,14 @@ def shape_of(exposure: Image) -> tuple[int, int]:
     return ny, nx
 
 
-def footprints(exposures: ExposureSet) -> list[np.ndarray]:
-    """Sky polygons of the exposures: S_REGION, or the border of the WCS where there is none."""
+def footprints(exposures: ExposureSet, members: Sequence[int] | None = None) -> list[np.ndarray]:
+    """Sky polygons of all or some exposures: S_REGION, or the border of the WCS where there is none."""
     from jwcore.algorithms.footprint import footprint, parse_s_region
 
+    regions = [meta.wcsinfo.s_region for meta in exposures.metas()]
     return [
-        parse_s_region(meta.wcsinfo.s_region) if meta.wcsinfo.s_region else footprint(image_at(exposures, index).wcs)
-        for index, meta in enumerate(exposures.metas())
+        parse_s_region(region) if (region := regions[index]) else footprint(image_at(exposures, index).wcs)
+        for index in (range(len(regions)) if members is None else members)
     ]
 
 
@@ -208,3 +226,62 @@ def _usable_part(exposure: Image) -> tuple[int, int, int, int]:
         return 0, ny, 0, nx
     (x0, x1), (y0, y1) = box.bounding_box(order="F")
     return max(math.ceil(y0), 0), min(math.floor(y1) + 1, ny), max(math.ceil(x0), 0), min(math.floor(x1) + 1, nx)
+
+
+# ---- metadata
+def describe(
+    meta: Meta, exposures: ExposureSet, members: Sequence[int], *, grid: OutputGrid, params: DrizzleParams
+) -> None:
+    """Write into the metadata of a mosaic of some exposures of a set how it was made, its times, and where it lies."""
+    metas = [exposures.metas()[index] for index in members]
+    groups = [exposures.group_ids[index] for index in members]
+    distinct = list(dict.fromkeys(groups))
+    _add_times(meta, [metas[groups.index(name)] for name in distinct], metas)
+    _place(meta, grid)
+    meta.wcsinfo.s_region = _outline(footprints(exposures, members), grid)
+    settings: dict[str, Any] = {
+        "pointings": len(distinct),
+        "pixel_scale_ratio": grid.scale_ratio,
+        "pixfrac": params.shrinking,
+        "weight_type": params.weight_type if params.weight_type != "None" else None,
+        "kernel": params.kernel,
+        "fillval": params.fillval,
+    }
+    for name, value in settings.items():
+        meta.set(f"resample.{name}", value)
+    meta.background.level = meta.background.subtracted = None
+
+
+def _add_times(meta: Meta, groups: list[Meta], metas: list[Meta]) -> None:
+    """Sum times once for every exposure group, whose detectors looked at the same time; span start and end."""
+    for path in SUMMED_TIMES:
+        times = [group.get(path) for group in groups]
+        meta.set(path, sum(times) if None not in times else None)
+    for path, extreme in (("exposure.start_time", min), ("exposure.end_time", max)):
+        times = [time for member in metas if (time := member.get(path)) is not None]
+        meta.set(path, extreme(times, default=None))
+
+
+def _place(meta: Meta, grid: OutputGrid) -> None:
+    """Replace the WCS keywords of a detector by those of the grid."""
+    for path, _ in list(meta.items()):
+        if path.startswith("wcsinfo.") and not path.startswith(KEPT_WCSINFO):
+            meta.set(path, None)
+    for keyword, value in grid.keywords.items():
+        meta.set_keyword(keyword, value)
+    meta.photometry.pixelarea_arcsecsq = grid.pixel_scale**2
+    meta.photometry.pixelarea_steradians = grid.pixel_area
+
+
+def _outline(polygons: list[np.ndarray], grid: OutputGrid) -> str:
+    """S_REGION of the mosaic: the union of the footprints, as far as it lies on the grid."""
+    import numpy as np
+
+    from jwcore.algorithms.footprint import footprint, format_s_region, sky_intersection, union_outlines
+
+    ny, nx = grid.shape
+    frame = footprint(grid.wcs, box=((-0.5, nx - 0.5), (-0.5, ny - 0.5)))
+    corners = np.stack(grid.to_pixels(*np.concatenate(polygons).T), axis=1)
+    rings = union_outlines(np.split(corners, np.cumsum([len(polygon) for polygon in polygons])[:-1]))
+    outlines = [sky_intersection(np.stack(grid.to_sky(*ring.T), axis=1), frame) for ring in rings]
+    return "  ".join(format_s_region(outline) for outline in outlines if len(outline))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import field_validator
 
-from jwcore.api import ExposureSet, Image, is_tso, param
+from jwcore.api import ExposureSet, Image, StepFailed, is_tso, param
 from jwcore.builtin.image3 import _mosaic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
 
@@ -35,7 +36,7 @@ def _numbers(text: str) -> tuple[float, float]:
         values = [float(word) for word in text.replace(",", " ").split()]
     except ValueError:
         values = []
-    if len(values) not in (1, 2):
+    if len(values) not in (1, 2) or not all(map(math.isfinite, values)):
         raise ValueError("give two numbers, with a blank between them")
     return values[0], values[-1]
 
@@ -55,10 +56,18 @@ class ResampledParams(_mosaic.DrizzleParams):
 
     _flags = field_validator("good_bits")(_mosaic.known_flags)
 
-    @field_validator("snr", "scale", "kernel_size", check_fields=False)
+    @field_validator("snr", "kernel_size", check_fields=False)
     @classmethod
-    def _check_numbers(cls, text: str) -> str:
-        _numbers(text)
+    def _check_positive(cls, text: str) -> str:
+        if min(_numbers(text)) <= 0.0:
+            raise ValueError("give numbers above 0")
+        return text
+
+    @field_validator("scale")
+    @classmethod
+    def _check_not_negative(cls, text: str) -> str:
+        if min(_numbers(text)) < 0.0:
+            raise ValueError("give no negative numbers")
         return text
 
     @property
@@ -115,6 +124,8 @@ def resampled_groups(
     The maps of the exposures are kept in `maps`; those that are there already are used. What ``view(index, image)`` gives
     is resampled in place of an exposure.
     """
+    import numpy as np
+
     from jwcore.algorithms.drizzle import Mosaic
     from jwcore.algorithms.outliers import ImageStack, drop_low_weight, weight_threshold
 
@@ -125,6 +136,7 @@ def resampled_groups(
         mosaic = Mosaic(shape=shape, kernel=params.kernel, pixfrac=params.pixfrac, scale_ratio=grid.scale_ratio)
         for index in members:
             image = _mosaic.image_at(exposures, index)
+            require_error(image)
             if index not in maps:
                 maps[index] = _mosaic.map_to(grid, image)
             _mosaic.add_to(
@@ -136,7 +148,10 @@ def resampled_groups(
             )
         planes = mosaic.finish(fill=params.fill)
         if params.save_intermediate_results and view is None:
-            _save_group(context, exposures.metas()[members[0]], planes.data, planes.weight, (y, x), grid)
+            whole = {"data": np.full(grid.shape, np.nan, np.float32), "wht": np.zeros(grid.shape, np.float32)}
+            part = np.s_[y : y + shape[0], x : x + shape[1]]
+            whole["data"][part], whole["wht"][part] = planes.data, planes.weight
+            save_mosaic(context, "outlier_i2d", exposures, members, grid=grid, params=params, **whole)
         drop_low_weight(planes.data, planes.weight, weight_threshold(planes.weight, fraction=params.maskpt))
         stack.append(planes.data, origin=(y, x))
     return stack
@@ -166,14 +181,18 @@ def background_of(image: Image, params: ResampledParams) -> float:
     return _mosaic.sky_level(image.meta) if recorded else params.backg
 
 
-# ---- results
-def error_of(exposure: Exposure) -> np.ndarray:
-    """Error of an exposure; without one the derivative alone decides."""
+def require_error(exposure: Exposure) -> None:
+    """Refuse an exposure of unknown noise, nearly all of whose pixels would be taken for outliers."""
     import numpy as np
 
-    return np.zeros_like(exposure.data) if exposure.err is None else exposure.err
+    known = exposure.err is not None and any((plane > 0.0).any() for plane in exposure.err)
+    if not known and np.isfinite(exposure.data).any():
+        raise StepFailed(
+            f"{exposure.meta.filename} has no error above 0 to judge by: give exposures whose ERR comes from ramp_fit"
+        )
 
 
+# ---- results
 def flags_of(exposure: Exposure) -> np.ndarray:
     """Flags of an exposure, made where it has none."""
     import numpy as np
@@ -205,20 +224,25 @@ def match_nans(exposure: Exposure) -> None:
 
 
 def save(context: Context, name: str, meta: Meta, *, wcs: object, **arrays: np.ndarray) -> None:
-    """Hand out an intermediate image under the name of the exposure that it belongs to."""
+    """Hand out an intermediate image, which lacks the sky, under the name of the exposure that it belongs to."""
     image = Image(meta=meta.copy(), **arrays)
+    image.meta.background.level = image.meta.background.subtracted = None
     image.wcs = wcs
     context.save(name, ExposureSet([image]))
 
 
-def _save_group(
-    context: Context, meta: Meta, data: np.ndarray, weight: np.ndarray, origin: tuple[int, int], grid: OutputGrid
+def save_mosaic(
+    context: Context,
+    name: str,
+    exposures: ExposureSet,
+    members: Sequence[int],
+    *,
+    grid: OutputGrid,
+    params: ResampledParams,
+    **arrays: np.ndarray,
 ) -> None:
-    """Hand out a resampled group on the whole grid."""
-    import numpy as np
-
-    whole, wht = np.full(grid.shape, np.nan, dtype=np.float32), np.zeros(grid.shape, dtype=np.float32)
-    y, x = origin
-    part = np.s_[y : y + data.shape[0], x : x + data.shape[1]]
-    whole[part], wht[part] = data, weight
-    save(context, "outlier_i2d", meta, data=whole, wht=wht, wcs=grid.wcs)
+    """Hand out an intermediate image on the grid, made of some exposures, under the name of the first of these."""
+    meta = exposures.metas()[members[0]].copy()
+    _mosaic.describe(meta, exposures, members, grid=grid, params=params)
+    meta.cal_step.resample = "COMPLETE"
+    save(context, name, meta, wcs=grid.wcs, **arrays)

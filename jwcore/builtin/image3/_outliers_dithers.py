@@ -8,10 +8,11 @@ from jwcore.api import BadInput, StepFailed
 from jwcore.builtin.image3 import _mosaic
 from jwcore.builtin.image3._outliers import (
     background_of,
-    error_of,
     flag,
+    require_error,
     resampled_groups,
     save,
+    save_mosaic,
     scratch_folder,
 )
 
@@ -48,7 +49,7 @@ def _flag_resampled(exposures: ExposureSet, params: ResampledParams, context: Co
     del stack
     level = source_level(median)
     if params.save_intermediate_results:
-        save(context, "median", exposures.metas()[0], data=median, wcs=grid.wcs)
+        save_mosaic(context, "median", exposures, range(len(exposures)), grid=grid, params=params, data=median)
     for index, exposure in enumerate(exposures.each()):
         image = cast("Image", exposure)
         model = blot(median, pixel_map=maps[index])
@@ -56,7 +57,7 @@ def _flag_resampled(exposures: ExposureSet, params: ResampledParams, context: Co
             save(context, "blot", image.meta, data=model, wcs=image.wcs)
         outliers = find_outliers(
             image.data,
-            error_of(image),
+            image.err,
             model,
             background=background_of(image, params),
             snr=params.thresholds,
@@ -77,6 +78,7 @@ def _flag_directly(exposures: ExposureSet, params: ResampledParams, context: Con
             raise BadInput(
                 f"shape {image.shape} instead of {shape}", where=meta.filename, cure="set resample_data=true"
             )
+        require_error(image)
         weight = _mosaic.pixel_weights(image, weight_type=params.weight_type, bad_bits=params.bad_bits)
         data = image.data - _mosaic.sky_level(meta)
         drop_low_weight(data, weight, weight_threshold(weight, fraction=params.maskpt))
@@ -88,4 +90,4 @@ def _flag_directly(exposures: ExposureSet, params: ResampledParams, context: Con
     for exposure in exposures.each():
         image = cast("Image", exposure)
         data = image.data - _mosaic.sky_level(image.meta)
-        flag(image, deviants(data, error_of(image), median, snr=params.thresholds[0]), context, in_sources=in_sources)
+        flag(image, deviants(data, image.err, median, snr=params.thresholds[0]), context, in_sources=in_sources)

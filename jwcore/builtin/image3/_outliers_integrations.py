@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jwcore.api import Cube, ExposureSet, Image, StepFailed
-from jwcore.builtin.image3._outliers import error_of, flags_of, match_nans
+from jwcore.builtin.image3._outliers import flags_of, match_nans, require_error
 
 if TYPE_CHECKING:
     from jwcore.algorithms.integration_outliers import IntegrationOutliers
@@ -32,10 +32,11 @@ def flag_integrations(
     for exposure in exposures:
         if not isinstance(exposure, Cube):
             raise StepFailed(f"{exposure.meta.filename} is no cube of integrations: give calints")
+        require_error(exposure)
     for exposure in exposures.each():
         found = integrations.flag_integrations(
             exposure.data,
-            error_of(exposure),
+            exposure.err,
             flags_of(exposure),
             snr=params.thresholds[0],
             flags=dq.DO_NOT_USE | dq.OUTLIER,

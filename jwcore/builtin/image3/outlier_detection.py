@@ -44,7 +44,7 @@ def outlier_detection(exposures: ExposureSet, params: OutlierDetectionParams, co
 
     Dithered images are compared with the median of all, on a common grid. Coronagraphic exposures and time series are cubes,
     each judged alone: every integration is compared with the median of all integrations, in a time series with that of
-    a window that moves along.
+    a window that moves along. Nothing is flagged, and the step fails, where an exposure has no errors.
     """
     kind, meta = context.exposure_type, exposures.metas()[0]
     if reason := _declined(meta, kind):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import field_validator
 
@@ -11,31 +11,16 @@ from jwcore.builtin.image3 import _mosaic
 from jwcore.builtin.named_files import existing
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from jwcore.algorithms.drizzle import MosaicPlanes
     from jwcore.algorithms.output_grid import OutputGrid
-    from jwcore.api import Context, Image, Meta
+    from jwcore.api import Context, Image
 
 GOOD_PIXELS = "~DO_NOT_USE+NON_SCIENCE"
-
-SUMMED_TIMES = (
-    "exposure.effective_exposure_time",
-    "exposure.exposure_time",
-    "exposure.duration",
-    "exposure.elapsed_exposure_time",
-    "exposure.measurement_time",
-)
-KEPT_WCSINFO = ("wcsinfo.mt_", "wcsinfo.velosys", "wcsinfo.specsys")
-"""Facts about the sky rather than the detector, which stay valid in the mosaic."""
 
 
 class ResampleParams(_mosaic.DrizzleParams):
     """Parameters of resample."""
 
-    kernel: Literal["square", "gaussian", "point", "turbo", "lanczos2", "lanczos3"] = param(
-        "square", "Drizzle kernel; gaussian and lanczos do not conserve flux, lanczos takes pixfrac as 1"
-    )
     output_shape: tuple[int, int] | None = param(
         None, "Size of the output, x and y; None: from the footprints", unit="px"
     )
@@ -54,11 +39,6 @@ class ResampleParams(_mosaic.DrizzleParams):
     propagate_dq: bool = param(False, "Make a DQ image: all flags of the contributing pixels")
 
     _files = field_validator("output_wcs")(existing)
-
-    @property
-    def shrinking(self) -> float:
-        """The `pixfrac` that counts: the kernels of Lanczos are functions of the distance in whole pixels."""
-        return 1.0 if self.kernel.startswith("lanczos") else self.pixfrac
 
 
 def working_memory(params: ResampleParams, exposures: int) -> float:
@@ -154,11 +134,7 @@ def _product(
     metas = [exposures.metas()[index] for index in members]
     blended = params.blendheaders and len(metas) > 1
     meta = blend(metas) if blended else metas[0].copy()
-    groups = [exposures.group_ids[index] for index in members]
-    _add_times(meta, [metas[groups.index(name)] for name in dict.fromkeys(groups)], metas)
-    _describe(meta, grid, params, pointings=len(set(groups)))
-    footprints = _mosaic.footprints(exposures)
-    meta.wcsinfo.s_region = _outline([footprints[index] for index in members], grid)
+    _mosaic.describe(meta, exposures, members, grid=grid, params=params)
     variances = dict(zip(_mosaic.VARIANCES, planes.variances, strict=False)) if params.report_var else {}
     image = Image(
         meta=meta, data=planes.data, err=planes.err, con=planes.context, wht=planes.weight, dq=planes.dq, **variances
@@ -167,49 +143,3 @@ def _product(
         image.hdrtab = header_table(metas)
     image.wcs = grid.wcs
     return image
-
-
-def _add_times(meta: Meta, groups: list[Meta], metas: list[Meta]) -> None:
-    """Sum times once for every exposure group, whose detectors looked at the same time; span start and end."""
-    for path in SUMMED_TIMES:
-        times = [group.get(path) for group in groups]
-        meta.set(path, sum(times) if None not in times else None)
-    for path, extreme in (("exposure.start_time", min), ("exposure.end_time", max)):
-        times = [time for member in metas if (time := member.get(path)) is not None]
-        meta.set(path, extreme(times, default=None))
-
-
-def _describe(meta: Meta, grid: OutputGrid, params: ResampleParams, *, pointings: int) -> None:
-    """Write how the mosaic was made and where it lies."""
-    for path, _ in list(meta.items()):
-        if path.startswith("wcsinfo.") and not path.startswith(KEPT_WCSINFO):
-            meta.set(path, None)
-    for keyword, value in grid.keywords.items():
-        meta.set_keyword(keyword, value)
-    settings: dict[str, Any] = {
-        "pointings": pointings,
-        "pixel_scale_ratio": grid.scale_ratio,
-        "pixfrac": params.shrinking,
-        "weight_type": params.weight_type if params.weight_type != "None" else None,
-        "kernel": params.kernel,
-        "fillval": params.fillval,
-    }
-    for name, value in settings.items():
-        meta.set(f"resample.{name}", value)
-    meta.photometry.pixelarea_arcsecsq = grid.pixel_scale**2
-    meta.photometry.pixelarea_steradians = grid.pixel_area
-    meta.background.level = meta.background.subtracted = None
-
-
-def _outline(polygons: list[np.ndarray], grid: OutputGrid) -> str:
-    """S_REGION of the mosaic: the union of the footprints, as far as it lies on the grid."""
-    import numpy as np
-
-    from jwcore.algorithms.footprint import footprint, format_s_region, sky_intersection, union_outlines
-
-    ny, nx = grid.shape
-    frame = footprint(grid.wcs, box=((-0.5, nx - 0.5), (-0.5, ny - 0.5)))
-    corners = np.stack(grid.to_pixels(*np.concatenate(polygons).T), axis=1)
-    rings = union_outlines(np.split(corners, np.cumsum([len(polygon) for polygon in polygons])[:-1]))
-    outlines = [sky_intersection(np.stack(grid.to_sky(*ring.T), axis=1), frame) for ring in rings]
-    return "  ".join(format_s_region(outline) for outline in outlines if len(outline))

@@ -59,7 +59,8 @@ class SkymatchParams(Params):
 def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -> ExposureSet:
     """Find one sky level for every exposure group, record it, and subtract it if asked to.
 
-    An exposure without a level, because it overlaps with no other, is left as it is.
+    An exposure without a level, because it overlaps with no other, is left as it is. A level that an earlier run recorded for
+    it is forgotten: it agreed with other exposures, and must not be subtracted with the new ones.
     """
     import numpy as np
 
@@ -81,7 +82,8 @@ def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -
     for index, exposure in enumerate(exposures.each()):
         level = float(levels[index])
         if not np.isfinite(level):
-            context.log.warning("%s: no sky level found", exposure.meta.filename)
+            remark = _forget(exposure.meta)
+            context.log.warning("%s: no sky level found%s", exposure.meta.filename, remark)
             context.leave_out(index)
             continue
         if params.subtract:
@@ -99,6 +101,16 @@ def _record(meta: Meta, level: float, params: SkymatchParams) -> None:
     meta.background.level = level
     meta.background.subtracted = params.subtract
     meta.background.method = params.skymethod
+
+
+def _forget(meta: Meta) -> str:
+    """Remove a level that an earlier run only recorded, and say so."""
+    background = meta.background
+    if background.level is None or background.subtracted:
+        return ""
+    remark = f"; the recorded level {background.level:g} of an earlier run no longer counts"
+    background.level = background.subtracted = background.method = None
+    return remark
 
 
 def _remark_filters(exposures: ExposureSet, context: Context) -> None:

@@ -10,11 +10,11 @@ from jwcore.builtin.image3._outliers import (
     DITHERED,
     ResampledParams,
     background_of,
-    error_of,
     flag,
     in_series,
     resampled_groups,
     save,
+    save_mosaic,
     scratch_folder,
     shifted,
     working_memory,
@@ -76,7 +76,7 @@ def _flag(exposures: ExposureSet, params: ResampledParams, context: Context, scr
     maps: dict[int, PixelMap] = {}
     median = resampled_groups(exposures, grid, maps, params, context, scratch).median(lower=True)
     if params.save_intermediate_results:
-        save(context, "median", exposures.metas()[0], data=median, wcs=grid.wcs)
+        save_mosaic(context, "median", exposures, range(len(exposures)), grid=grid, params=params, data=median)
     level = source_level(median)
 
     def averaged(index: int, image: Image) -> Image:
@@ -87,18 +87,18 @@ def _flag(exposures: ExposureSet, params: ResampledParams, context: Context, scr
     typical = means.median(lower=True)
     group_of = {member: number for number, members in enumerate(exposures.groups().values()) for member in members}
     for index, exposure in enumerate(exposures.each()):
-        image, err = cast("Image", exposure), error_of(exposure)
+        image = cast("Image", exposure)
         background, model = background_of(image, params), blot(median, pixel_map=maps[index])
         if params.save_intermediate_results:
             save(context, "blot", image.meta, data=model, wcs=image.wcs)
         excess, origin = means.excess(group_of[index], typical)
         outliers = find_outliers(
-            image.data, err, model, background=background, snr=params.thresholds, scale=params.slopes
+            image.data, image.err, model, background=background, snr=params.thresholds, scale=params.slopes
         )
         keep_stars(
             outliers,
             data=image.data - np.float32(background),
-            err=err,
+            err=image.err,
             model=model,
             excess=blot(excess, pixel_map=shifted(maps[index], origin)),
             typical=blot(typical, pixel_map=maps[index]),
