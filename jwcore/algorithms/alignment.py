@@ -83,7 +83,10 @@ class AlignImage:
     Attributes
     ----------
     status : {"unaligned", "reference", "aligned"} or str
-        What happened; other texts are reasons why it was not aligned.
+        What happened; other texts are reasons why it was not aligned. Those of images that moved with others all the same
+        begin with "carried: ".
+    objections : list of str
+        What speaks against fits that were applied because the settings accept such ones.
     fit : Fit or None
         The last fit of its group, refused ones included.
     residuals : Residuals or None
@@ -102,6 +105,7 @@ class AlignImage:
     name: str = ""
     group: str = ""
     status: str = "unaligned"
+    objections: list[str] = field(default_factory=list)
     fit: Fit | None = None
     residuals: Residuals | None = None
     corrected: bool = False
@@ -111,16 +115,24 @@ class AlignImage:
     def corrector(self) -> Any:
         """The `tweakwcs.JWSTWCSCorrector` of the present WCS."""
         if self._corrector is None:
-            from tweakwcs import JWSTWCSCorrector
-
-            angles = {name: float(getattr(self, name)) for name in ("v2_ref", "v3_ref", "roll_ref")}
-            self._corrector = JWSTWCSCorrector(self.wcs, angles)
+            self._corrector = self.corrector_of(self.wcs)
         return self._corrector
+
+    def corrector_of(self, wcs: Any) -> Any:
+        """Return the `tweakwcs.JWSTWCSCorrector` of a WCS with the pointing of this image."""
+        from tweakwcs import JWSTWCSCorrector
+
+        return JWSTWCSCorrector(wcs, {name: float(getattr(self, name)) for name in ("v2_ref", "v3_ref", "roll_ref")})
 
     def positions(self) -> Positions:
         """Return the sources on the sky, by the present WCS."""
         ra, dec = self.wcs(self.x, self.y, with_bounding_box=False)
         return Positions(np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64), self.weight)
+
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Drop all other sources."""
+        self.x, self.y = self.x[chosen], self.y[chosen]
+        self.weight = None if self.weight is None else self.weight[chosen]
 
     def corners(self) -> NDArray[np.float64]:
         """Return the corners of the bounding box on the sky, RA and Dec in degrees, shape (4, 2)."""
@@ -138,7 +150,7 @@ class AlignImage:
 def align_relative(
     groups: Sequence[Group], settings: AlignSettings, *, expand: bool = False, keep_order: bool = False
 ) -> None:
-    """Align groups of images to the first one.
+    """Align groups of images to the first one; those whose fit is not to be believed stay where they are.
 
     The sources of the first group are the reference. With ``expand`` the sources of every aligned group that have no
     counterpart are added to it, and, unless ``keep_order``, the groups are taken by their overlap: first the pair that
@@ -158,8 +170,8 @@ def align_relative(
     Raises
     ------
     AlignmentError
-        When there are fewer than two groups with sources, no group could be fitted, or a fit is not to be believed. The
-        WCSes are those of before.
+        When there are fewer than two groups with sources, no group could be fitted, or so many fits are refused that
+        the reference itself may be at fault. The WCSes are those of before.
     """
     for group in groups:
         if not _count(group):
@@ -168,42 +180,59 @@ def align_relative(
     if len(usable) < 2:
         raise AlignmentError(f"{len(usable)} of {len(groups)} groups of exposures have sources; two are needed")
     order = _Order(usable, by_overlap=expand and not keep_order and len(usable) > 2)
-    with _all_or_nothing(usable, settings):
+    with _undone_on_error(usable):
         reference = _group_positions(order.first())
         _mark(order.done[0], "reference")
         for group in order.rest():
             unmatched = _fit_group(group, reference, settings)
             if expand and unmatched is not None:
                 reference = Positions.joined([reference, unmatched])
+        _require_fits(order.done[1:], reference=order.done[0])
 
 
-def align_to_catalog(groups: Sequence[Group], catalog: Positions, settings: AlignSettings) -> None:
+def align_to_catalog(
+    groups: Sequence[Group], catalog: Positions, settings: AlignSettings, *, whole: Group = ()
+) -> None:
     """Align groups of images to a catalogue, each group as one.
+
+    What cannot be fitted, or has no sources, moves with the others: the largest part of a pointing error is common to the
+    exposures of a visit, and stars would be doubled if some of them stayed behind.
 
     Parameters
     ----------
     groups : sequence of sequences of AlignImage
-        Images that are aligned to one another already form one group.
+        Those without a fit of their own take the correction of `whole`, else that of the nearest group with a fit.
     catalog : Positions
         The reference; sources far from the images are left out.
     settings : AlignSettings
         Matching and fit.
+    whole : sequence of AlignImage
+        Images that are aligned to one another already: one more group, without whose fit there is no alignment.
 
     Raises
     ------
     AlignmentError
-        When the catalogue has too few sources near the images, no group could be fitted, or a fit is not to be believed.
-        The WCSes are those of before.
+        When the catalogue has too few sources near the images, or no group could be fitted, or not those that are aligned
+        to one another. The WCSes are those of before.
     """
-    usable = [group for group in groups if _count(group)]
+    everything = [*([whole] if whole else []), *groups]
+    usable = [group for group in everything if _count(group)]
     if not usable:
         raise AlignmentError("no exposure has sources")
     nearby = catalog.take(_near(catalog, [image for group in usable for image in group], margin=settings.largest_shift))
     if len(nearby) < settings.minobj:
         raise AlignmentError(f"the catalogue has {len(nearby)} sources near the images; {settings.minobj} are needed")
-    with _all_or_nothing(usable, settings):
-        for group in usable:
+    with _undone_on_error(everything):
+        wcses = {id(group): group[0].wcs for group in everything}
+        for group in everything:
             _fit_group(group, nearby, settings, outside=True)
+        if whole and whole[0].status != "aligned":  # the others would be on the sky, these where they were
+            raise AlignmentError(f"the {len(whole)} exposures that fit one another: {whole[0].status}")
+        _require_fits(everything)
+        leaders = [whole] if whole else [group for group in groups if group[0].status == "aligned"]
+        for group in [group for group in groups if group[0].status != "aligned"]:
+            leader = _nearest(group, leaders)
+            _carry(group, leader[0].fit, leader[0].corrector_of(wcses[id(leader)]))
 
 
 def corner_shift(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
@@ -235,7 +264,7 @@ def _group_positions(group: Group) -> Positions:
 def _fit_group(
     group: Group, reference: Positions, settings: AlignSettings, *, outside: bool = False
 ) -> Positions | None:
-    """Fit one group to the reference and correct its images.
+    """Fit one group to the reference and correct its images, unless the fit is not to be believed.
 
     Parameters
     ----------
@@ -248,13 +277,11 @@ def _fit_group(
     Returns
     -------
     Positions or None
-        Its sources that have no counterpart, at their corrected places; None when there was no fit.
-
-    Raises
-    ------
-    AlignmentError
-        When the fit is not to be believed.
+        Its sources that have no counterpart, at their corrected places; None when nothing was corrected.
     """
+    if not _count(group):
+        _mark(group, "no sources")
+        return None
     reference = reference.take(_near(reference, group, margin=settings.largest_shift))
     if not len(reference):
         _mark(group, "it overlaps with nothing that is aligned")
@@ -276,6 +303,7 @@ def _fit_group(
         pixel=pixel,
         settings=settings,
     )
+    before = [_Before(image) for image in group]
     for image in reversed(group):  # the first one carries the tangent plane: it changes last
         image.correct(fit, plane)
     _mark(group, "aligned", fit)
@@ -283,10 +311,12 @@ def _fit_group(
     _measure(group, corrected.take(matched[fit.kept]), reference.take(paired[fit.kept]), of=matched[fit.kept])
     problems = doubts(fit, rms_limit=largest_rms(pixel=pixel, settings=settings, outside=outside))
     problems += _doubled(fit, reference_in_plane, in_plane, pixel=pixel, settings=settings)
-    if problems:
-        for image in group:
-            image.status = "refused: " + "; ".join(problems)
-        raise AlignmentError(f"the fit of {_label(group)} is not to be believed: {'; '.join(problems)}")
+    problems += _too_far(before, settings)
+    if problems and not settings.accept_doubtful:
+        _refuse(before, "; ".join(problems))
+        return None
+    for image in group:
+        image.objections += problems
     return corrected.take(np.setdiff1d(np.arange(len(sources)), matched))
 
 
@@ -333,7 +363,6 @@ class _Before:
     def __init__(self, image: AlignImage):
         self.image = image
         self.wcs, self.corrected = image.wcs, image.corrected
-        self.corners = image.corners()
 
     def restore(self) -> None:
         """Give the image its WCS back; what was fitted stays on record."""
@@ -342,42 +371,82 @@ class _Before:
         if image.status in ("reference", "aligned"):
             image.status = "undone"
 
+    def moved(self) -> float:
+        """Largest distance (arcsec) that a corner has moved since."""
+        from jwcore.algorithms.footprint import footprint
+
+        return corner_shift(footprint(self.wcs), self.image.corners())
+
+
+def _too_far(before: Sequence[_Before], settings: AlignSettings) -> list[str]:
+    """Say by how much the corners have moved, where that is further than the search reaches."""
+    moved = np.max([one.moved() for one in before])
+    if moved < settings.largest_shift:
+        return []
+    return [f"it moves the image by {moved:.2f} arcsec, the search explains {settings.largest_shift:.2f} at most"]
+
+
+def _refuse(before: Sequence[_Before], problem: str) -> None:
+    """Undo the correction of a group and say why."""
+    for one in before:
+        one.restore()
+        one.image.status = f"refused: {problem}"
+
+
+def _carry(group: Group, fit: Fit | None, plane: Any) -> None:
+    """Move a group with others; their fit is given in the tangent plane of a corrector."""
+    if fit is None:
+        return
+    for image in group:
+        image.correct(fit, plane)
+        image.status = f"carried: {image.status}"
+
 
 @contextmanager
-def _all_or_nothing(groups: Sequence[Group], settings: AlignSettings) -> Iterator[None]:
-    """Undo an alignment that is refused, or without any fit, or with one that the search cannot explain."""
+def _undone_on_error(groups: Sequence[Group]) -> Iterator[None]:
+    """Give all images their WCSes back when an alignment fails."""
     before = [_Before(image) for group in groups for image in group]
     try:
         yield
-        problem = _implausible(before, settings)
-        if not any(image.image.status == "aligned" for image in before):
-            failed = [group for group in groups if group[0].status != "reference"]
-            reasons = "; ".join(f"{_label(group)}: {group[0].status}" for group in failed[:3])
-            more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-            problem = f"no group of exposures could be aligned: {reasons}{more}"
-        if problem:
-            raise AlignmentError(problem)
     except AlignmentError:
         for image in before:
             image.restore()
         raise
 
 
-def _implausible(before: Sequence[_Before], settings: AlignSettings) -> str | None:
-    """Name the image of which a corner moved further than the search reaches."""
-    for image in before:
-        moved = corner_shift(image.corners, image.image.corners())
-        if not moved < settings.largest_shift:
-            return (
-                f"the fit would move {image.image.name} by {moved:.2f} arcsec; the search explains"
-                f" {settings.largest_shift:.2f} at most"
-            )
-    return None
+def _require_fits(groups: Sequence[Group], *, reference: Group = ()) -> None:
+    """Refuse an alignment without any fit, or whose fits are mostly refused: then the reference may be at fault."""
+    aligned = sum(group[0].status == "aligned" for group in groups)
+    refused = [group for group in groups if group[0].status.startswith("refused")]
+    if not aligned:
+        raise AlignmentError(f"no group of exposures could be aligned: {_reasons(groups)}")
+    if reference and len(refused) > aligned:
+        raise AlignmentError(
+            f"{len(refused)} of {len(groups)} fits are not to be believed, perhaps because the reference,"
+            f" {_label(reference)}, is at fault: {_reasons(refused)}"
+        )
+
+
+def _reasons(groups: Sequence[Group]) -> str:
+    """Tell what happened to some groups."""
+    more = f"; and {len(groups) - 3} more" if len(groups) > 3 else ""
+    return "; ".join(f"{_label(group)}: {group[0].status}" for group in groups[:3]) + more
+
+
+def _nearest(group: Group, others: Sequence[Group]) -> Group:
+    """Choose, of several groups, the one whose centre is nearest to that of a group."""
+    centre = _around(group).mean(axis=0)
+    return max(others, key=lambda other: float(_around(other).mean(axis=0) @ centre))
+
+
+def _around(group: Group) -> NDArray[np.float64]:
+    """Return the corners of all images of a group as unit vectors, shape (n, 3)."""
+    return _vectors(*np.concatenate([image.corners() for image in group]).T)
 
 
 def _near(catalog: Positions, group: Group, *, margin: float) -> NDArray[np.bool_]:
     """Tell which sources lie within the circle around the corners of all images, with a margin in arcsec."""
-    around = _vectors(*np.concatenate([image.corners() for image in group]).T)
+    around = _around(group)
     centre = around.mean(axis=0)
     centre /= np.linalg.norm(centre)
     radius = np.arccos(np.clip(around @ centre, -1.0, 1.0).min()) + np.deg2rad(margin / 3600.0)

@@ -19,14 +19,20 @@ LARGEST_ROTATION = 0.1
 """Rotation in degrees up to which a fit is believed; guiding leaves less than 0.03."""
 LARGEST_STRETCH = 2e-3
 """Relative change of scale, in any direction, up to which a fit is believed; filters differ by less than 1e-3."""
+CERTAIN = 3.0
+"""Standard errors by which rotation and scale must exceed these limits: few stars in a small field tell neither well."""
 LARGEST_RMS = 0.5
 """Rms residual in units of the FWHM of the finder's kernel up to which matches are taken for true ones. Stars at the limit
 of 5 sigma have centroid errors of FWHM / (2.35 * 5) per axis: with two stars in two axes an rms of 0.17 FWHM."""
+NARROWEST = 2.5
+"""FWHM in pixels that counts for narrower kernels: they make neither galaxies nor undersampled stars any sharper."""
 REFERENCE_ERROR = 0.25
 """The same for a catalogue whose own errors nobody knows, in units of the matching tolerance. Chance matches, evenly
 spread over the circle of the tolerance, have 0.71."""
 CLOSE = 3.0
 """Sources agree with a fit when they are closer than so many rms residuals, or half a pixel, to their counterpart."""
+SAMPLE = 500
+"""Sources without a counterpart that propose offsets; all are then counted with the one that most of these propose."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def largest_rms(*, pixel: float, settings: AlignSettings, outside: bool) -> floa
     outside : bool
         Whether the reference is a catalogue from elsewhere, with errors of its own.
     """
-    seen = LARGEST_RMS * settings.fwhm * pixel
+    seen = LARGEST_RMS * max(settings.fwhm, NARROWEST) * pixel
     return max(seen, REFERENCE_ERROR * settings.tolerance) if outside else seen
 
 
@@ -95,10 +101,11 @@ def doubts(fit: Fit, *, rms_limit: float) -> list[str]:
         found.append(
             f"the residuals are {1e3 * fit.rmse:.0f} mas rms, those of true matches below {1e3 * rms_limit:.0f}"
         )
-    if abs(fit.rotation) > LARGEST_ROTATION:
+    uncertain = CERTAIN * fit.linear_error
+    if abs(fit.rotation) - np.rad2deg(uncertain) > LARGEST_ROTATION:
         found.append(f"it is turned by {fit.rotation:.3f} deg, the telescope by {LARGEST_ROTATION} at most")
     stretch = np.abs(np.linalg.svd(fit.matrix, compute_uv=False) - 1.0).max()
-    if stretch > LARGEST_STRETCH:
+    if stretch - uncertain > LARGEST_STRETCH:
         found.append(f"its scale is off by {stretch:.4f}, that of the camera by {LARGEST_STRETCH} at most")
     if np.linalg.det(fit.matrix) < 0:
         found.append("it is mirrored")
@@ -135,11 +142,14 @@ def rival_offset(
     alone, free = sources[~agree], np.delete(reference, nearest[agree], axis=0)
     if not len(alone) or not len(free):
         return int(agree.sum()), 0, 0.0
-    partners = KDTree(free).query_ball_point(alone, reach)
-    number = np.repeat(np.arange(len(alone)), [len(found) for found in partners])
+    sample = alone[np.linspace(0, len(alone) - 1, min(len(alone), SAMPLE)).astype(np.int64)]
+    others = KDTree(free)
+    partners = others.query_ball_point(sample, reach)
+    number = np.repeat(np.arange(len(sample)), [len(found) for found in partners])
     if not number.size:
         return int(agree.sum()), 0, 0.0
-    offsets = free[np.concatenate([found for found in partners if found])] - alone[number]
+    offsets = free[np.concatenate([found for found in partners if found])] - sample[number]
     votes = KDTree(offsets).query_ball_point(offsets, radius, return_length=True)
-    best = int(np.argmax(votes))
-    return int(agree.sum()), int(votes[best]), float(np.hypot(*offsets[best]))
+    offset = offsets[int(np.argmax(votes))]
+    met = others.query(alone + offset)[0] <= radius
+    return int(agree.sum()), int(met.sum()), float(np.hypot(*offset))

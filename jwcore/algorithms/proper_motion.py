@@ -21,7 +21,8 @@ def moved_stars(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Move stars along their proper motions, straight on the sphere.
 
-    Parallax and the change of the motion along the way are left out: below 1 mas for all but the nearest stars.
+    Parallax and the change of the motion along the way are left out. The former moves a star by as much as 1 mas at a
+    distance of 1 kpc and by 10 mas at 100 pc, the latter moves none but the nearest by 1 mas.
 
     Parameters
     ----------

@@ -15,6 +15,8 @@ __all__ = ["AlignSettings", "Fit", "fit_positions", "match_sources"]
 
 MINIMUM = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
 """Matches without which a fit geometry is undetermined."""
+FITTED = {"shift": 2, "rshift": 3, "rscale": 4, "general": 6}
+"""Numbers that a fit geometry determines."""
 CONTAMINATED = 2.0
 """Root mean square residual in units of that of normal errors with the same median: above, some matches are false."""
 ROBUST_ITERATIONS = 20
@@ -51,6 +53,8 @@ class AlignSettings:
         Where the residuals betray false matches, fit again with clipping by the median residual.
     fwhm : float
         FWHM of the kernel with which stars were found, in pixels: it bounds the errors of their places.
+    accept_doubtful : bool
+        Apply also fits that are not to be believed.
     """
 
     searchrad: float = 2.0
@@ -65,6 +69,7 @@ class AlignSettings:
     sigma: float = 3.0
     robust: bool = True
     fwhm: float = 2.5
+    accept_doubtful: bool = False
 
     @property
     def fewest(self) -> int:
@@ -96,6 +101,9 @@ class Fit:
         Linear part A: a point X becomes A X + shift.
     kept : ndarray of bool, shape (matches,)
         Which matches were left after clipping.
+    linear_error : float
+        Standard error of the linear part: of the rotation in radian, and of the scale. By the residuals; 0 where there are
+        too few of them to tell.
     """
 
     matches: int
@@ -107,6 +115,7 @@ class Fit:
     mae: float
     matrix: NDArray[np.float64] = field(repr=False)
     kept: NDArray[np.bool_] = field(repr=False)
+    linear_error: float = 0.0
 
 
 def match_sources(
@@ -195,7 +204,29 @@ def fit_positions(
         mae=float(fit["mae"]),
         matrix=matrix,
         kept=kept,
+        linear_error=_linear_error(sources[kept], _weights(reference_weight, weight, kept), fit["rmse"], geometry),
     )
+
+
+def _weights(
+    reference: NDArray[np.float64] | None, sources: NDArray[np.float64] | None, kept: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the combined weights of the matches that were used."""
+    variances = [1.0 / weight[kept] for weight in (reference, sources) if weight is not None]
+    return 1.0 / sum(variances, start=np.zeros(int(kept.sum()))) if variances else np.ones(int(kept.sum()))
+
+
+def _linear_error(sources: NDArray[np.float64], weight: NDArray[np.float64], rmse: float, geometry: str) -> float:
+    """Return the standard error of rotation and scale: that of one place over the spread of the places."""
+    share = weight / weight.sum()
+    number = 1.0 / np.sum(share**2)
+    free = 2.0 * number - FITTED[geometry]
+    offsets = sources - share @ sources
+    spread = np.linalg.eigvalsh((offsets.T * share) @ offsets)  # along both principal axes
+    moment = number * (spread[0] if geometry == "general" else spread.sum())
+    if geometry == "shift" or free <= 0 or not moment > 0:
+        return 0.0
+    return float(np.sqrt(rmse**2 * number / free / moment))
 
 
 def _without_false_matches(

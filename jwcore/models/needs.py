@@ -57,7 +57,8 @@ def check_exposure(exposure: Exposure) -> None:
     if any(card.keyword == "REFTYPE" for card in exposure.header_cards.get("PRIMARY", ())):
         raise BadInput("this is a reference file", where=where, cure="give an exposure")
     for message in _wrong_values(exposure):
-        raise BadInput(message, where=where, cure="correct the header")
+        cure = "give an exposure of JWST" if message.startswith("TELESCOP") else "correct the header"
+        raise BadInput(message, where=where, cure=cure)
     ramp = isinstance(exposure, Ramp)
     require(exposure.meta, (*IDENTITY, *(READOUT if ramp else ())), where=where)
     for message in _contradictions(exposure.meta, exposure.shape) if ramp else ():

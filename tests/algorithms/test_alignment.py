@@ -188,6 +188,48 @@ def test_absolute_alignment_needs_sources_nearby():
         align_to_catalog([[image]], far, AlignSettings())
 
 
+def test_groups_without_a_fit_move_with_the_whole():
+    """They share the pointing error of (0.5, -0.4) arcsec, and have no stars to see it by."""
+    stars = sky_stars(160)
+    error = ((0.5, -0.4), 0.0)
+    pairs = [seen(stars, offset=offset, error=error, name=str(k)) for k, offset in enumerate(DITHERS)]
+    whole, few, empty = [image for image, _ in pairs[:2]], pairs[2][0], pairs[3][0]
+    few.keep(np.arange(len(few.x)) < 6)
+    empty.keep(np.zeros(len(empty.x), dtype=bool))
+    side, truth = seen(stars, offset=(0.0, 60.0), error=error, name="side")  # another detector of the last group
+    side.keep(np.zeros(len(side.x), dtype=bool))
+    catalog = Positions(*map(np.asarray, stars))
+    align_to_catalog([[few], [empty, side]], catalog, AlignSettings(), whole=whole)
+    assert [image.status for image, _ in pairs] == [
+        "aligned", "aligned", "carried: 6 matches, 15 needed", "carried: no sources",
+    ]  # fmt: skip
+    assert max(largest_error(*pair) for pair in [*pairs, (side, truth)]) < 0.1
+
+
+def test_without_a_whole_groups_move_with_the_nearest():
+    stars = sky_stars(300)
+    errors = [((0.5, -0.4), 0.0), ((0.5, -0.4), 0.0), ((-0.3, 0.2), 0.0)]
+    pairs = [
+        seen(stars, offset=offset, error=error, shape=(200, 200), name=str(k))
+        for k, (offset, error) in enumerate(zip([(-2.0, 0.0), (-2.5, 0.0), (5.0, 0.0)], errors, strict=True))
+    ]
+    poor = pairs[1][0]
+    poor.keep(np.arange(len(poor.x)) < 6)
+    align_to_catalog([[image] for image, _ in pairs], Positions(*map(np.asarray, stars)), AlignSettings())
+    assert [image.status.split(":")[0] for image, _ in pairs] == ["aligned", "carried", "aligned"]
+    assert max(largest_error(*pair) for pair in pairs) < 0.1
+
+
+def test_the_catalogue_must_fit_the_whole():
+    stars = sky_stars()
+    one, two = (seen(stars, error=((0.3, 0.0), 0.0), name=name)[0] for name in ("one", "two"))
+    one.keep(np.arange(len(one.x)) < 6)
+    wcses = one.wcs, two.wcs
+    with pytest.raises(AlignmentError, match=r"the 1 exposures that fit one another: 6 matches, 15 needed"):
+        align_to_catalog([[two]], Positions(*map(np.asarray, stars)), AlignSettings(), whole=[one])
+    assert (one.wcs, two.wcs, two.status) == (*wcses, "undone")
+
+
 def test_weights_decide():
     stars = sky_stars()
     catalog = Positions(np.array(stars[0]), np.array(stars[1]), np.ones(len(stars[0])))
@@ -259,14 +301,56 @@ def refused(groups, settings=None, *, message, catalog=None):
     assert not any(image.corrected for image in images)
 
 
-def test_an_implausible_rotation_is_refused():
-    stars = sky_stars()
-    first, _ = seen(stars, name="one")
-    others = [seen(stars, error=((0.02, 0.0), roll), name=f"roll{roll}")[0] for roll in (0.01, 0.3)]
-    refused([[first], *([image] for image in others)], message=r"fit of roll0\.3 .* turned by -?0\.300 deg")
-    assert [image.status for image in (first, others[0])] == ["undone", "undone"]
-    assert others[1].status.startswith("refused: it is turned")
-    assert others[1].residuals.matches > 15  # what was found stays on record
+def rolled(*rolls):
+    """Images of one field, whose WCSes are turned."""
+    return [[seen(sky_stars(), error=((0.02, 0.0), roll), name=f"roll{roll}")[0]] for roll in rolls]
+
+
+def test_a_group_with_an_implausible_rotation_stays_where_it_is():
+    groups = rolled(0.0, 0.01, 0.3)
+    (first,), (good,), (bad,) = groups
+    wcs = bad.wcs
+    align_relative(groups, AlignSettings(), expand=True)
+    assert {first.status, good.status} == {"reference", "aligned"}
+    assert bad.status.startswith("refused: it is turned by -0.2")
+    assert (bad.wcs, bad.corrected) == (wcs, False)
+    assert bad.residuals.matches > 15  # what was found stays on record
+
+
+def test_refused_groups_do_not_extend_the_reference():
+    """Else the last would be aligned with the one that is turned."""
+    rows = np.random.default_rng(3).uniform(-50, 900, (2, 600))
+    stars = pointed()(*rows, with_bounding_box=False)
+    places, rolls = [(0.0, 0.0), (1.0, 1.0), (9.0, 6.0), (20.0, 14.0)], (0.0, 0.0, 0.25, 0.25)
+    statuses = {}
+    for accept in (False, True):
+        images = [
+            seen(stars, offset=place, error=((0.0, 0.0), roll), name=str(k))[0]
+            for k, (place, roll) in enumerate(zip(places, rolls, strict=True))
+        ]
+        align_relative([[image] for image in images], AlignSettings(accept_doubtful=accept), expand=True)
+        statuses[accept] = [image.status for image in images]
+    assert statuses[False][2].startswith("refused")
+    assert statuses[False][3].endswith("matches, 15 needed")
+    assert sorted(statuses[True]) == ["aligned", "aligned", "aligned", "reference"]
+
+
+@pytest.mark.parametrize("rolls", [(0.3, 0.0), (0.3, 0.0, 0.01), (0.0, 0.01, 0.3, 0.4)])
+def test_where_most_fits_are_refused_nothing_changes(rolls):
+    message = "could be aligned" if len(rolls) < 4 else r"2 of 3 fits .* reference, roll0\.0, is at fault"
+    groups = rolled(*rolls)
+    refused(groups, message=rf"{message}.*: roll0\.\d+: refused: it is turned by -?0\.\d+ deg")
+    assert groups[0][0].status == "undone"
+
+
+def test_doubtful_fits_are_applied_on_demand():
+    groups = rolled(0.0, 0.3)
+    align_relative(groups, AlignSettings(accept_doubtful=True))
+    ((image,),) = groups[1:]
+    assert image.status == "aligned"
+    assert image.objections == ["it is turned by -0.300 deg, the telescope by 0.1 at most"]
+    offset = (0.02, 0.0)
+    assert largest_error(image, pointed(offset=offset)) < 1e-3  # that of the reference
 
 
 def test_an_implausible_scale_is_refused():
@@ -280,9 +364,9 @@ def test_an_implausible_scale_is_refused():
 def test_chance_matches_are_refused():
     first, second = (seen(sky_stars(350, seed=seed), name=str(seed))[0] for seed in (1, 2))
     settings = AlignSettings(separation=0.6, tolerance=0.4)
-    refused([[first], [second]], settings, message=r"fit of 2 is not to be believed: .*residuals are \d+ mas")
+    refused([[first], [second]], settings, message=r"aligned: 2: refused: .*residuals are \d+ mas")
     catalog = second.positions()
-    refused([[first]], settings, message=r"fit of 1 .*residuals", catalog=catalog)
+    refused([[first]], settings, message=r"aligned: 1: refused: .*residuals", catalog=catalog)
 
 
 def test_doubled_stars_are_refused():
@@ -304,7 +388,7 @@ def test_the_refusal_names_a_group_of_several_images():
     pair = [seen(stars, error=((0.0, 0.0), 0.3), name=name)[0] for name in ("left", "right")]
     for image in pair:
         image.group = "jw01_00002"
-    refused([[first], pair], message=r"fit of jw01_00002 \(2 images\)")
+    refused([[first], pair], message=r"aligned: jw01_00002 \(2 images\): refused")
 
 
 def test_images_that_overlap_with_nothing_are_told():

@@ -146,6 +146,11 @@ def test_grid_parameters():
     assert run(dithered(count=2), pixel_scale_ratio=0.5).meta.keyword("CDELT1") == pytest.approx(PIXEL / 7200, rel=1e-5)
 
 
+def test_a_mosaic_that_no_machine_can_hold_is_refused_beforehand():
+    with pytest.raises(UsageError, match=r"GB of memory.* pixel_scale"):
+        run(dithered(count=2), pixel_scale=1e-6)
+
+
 def test_grid_from_a_file(tmp_path):
     asdf = pytest.importorskip("asdf")
     first = run(dithered())

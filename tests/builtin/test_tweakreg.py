@@ -6,12 +6,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 from astropy.wcs import WCS
 
-from jwcore import models, planner
+from jwcore import models
 from jwcore.algorithms.proper_motion import moved_stars, year_of
-from jwcore.api import Context, ExposureSet, StepFailed, UsageError
+from jwcore.api import BadInput, Context, Cube, ExposureSet, StepFailed, UsageError
 from jwcore.builtin.image3.tweakreg import TweakregParams, tweakreg
-from jwcore.report.story import story
-from jwcore.testing import tiny_image
+from jwcore.builtin.image3.tweakreg_catalogs import reference_catalog
 from tests.algorithms._sky import pointed, separation
 
 from . import _modules
@@ -116,7 +115,6 @@ def test_an_exposure_without_wcs_or_data():
 
 
 def test_exposures_on_disk(tmp_path):
-    from jwcore import models
 
     paths = [models.write(made, tmp_path / made.meta.filename) for made in dithered()]
     exposures = ExposureSet(paths, in_memory=False, scratch=tmp_path)
@@ -169,16 +167,70 @@ def test_one_line_is_logged_for_each_group(caplog):
 
 
 # ---- refusals
-def test_a_fit_that_is_not_believed_changes_nothing():
-    exposures = dithered(errors=(*ERRORS[:3], (0.0, 0.0, 0.25)))
+def turned(*rolls):
+    return dithered(errors=[(*error[:2], roll) for error, roll in zip(ERRORS, rolls, strict=True)])
+
+
+def test_an_exposure_whose_fit_is_not_believed_stays_behind(caplog):
+    exposures, context = turned(0.0, 0.001, -0.002, 0.25), Context()
+    before = exposures[3].wcs, dict(exposures[3].meta.items())
+    align(exposures, context=context, **SEGMENTS)
+    assert (exposures[3].wcs, dict(exposures[3].meta.items())) == before
+    assert max(pointing_errors(exposures)[:3]) < 1.0
+    assert (context.unchanged, context.counts["aligned"], context.counts["unaligned"]) == ({3}, 2, 1)
+    rows = context.record["alignment"]
+    assert [row["status"].split(":")[0] for row in rows] == ["reference", "aligned", "aligned", "refused"]
+    assert rows[3]["n_matches"] > 15
+    assert "field4_cal is not aligned: refused: it is turned by" in caplog.text
+
+
+def test_where_most_fits_are_not_believed_nothing_changes():
+    exposures, context = turned(0.25, 0.0, 0.001, 0.002), Context()
     before = [(made.wcs, dict(made.meta.items())) for made in exposures]
-    context = Context()
-    with pytest.raises(StepFailed, match=r"fit of field4_cal .* turned by -?0\.2\d+ deg.*all keep the WCS.*leave that"):
+    with pytest.raises(
+        StepFailed, match=r"aligned: field2_cal: refused: it is turned by -?0\.2\d+ deg.*kernel_fwhm.*accept_d"
+    ):
         align(exposures, context=context, **SEGMENTS)
     assert [(made.wcs, dict(made.meta.items())) for made in exposures] == before
     rows = context.record["alignment"]
-    assert [row["status"].split(":")[0] for row in rows] == ["undone", "undone", "undone", "refused"]
-    assert rows[3]["n_matches"] > 15
+    assert [row["status"].split(":")[0] for row in rows] == ["undone", "refused", "refused", "refused"]
+
+
+def test_doubtful_fits_are_applied_on_demand(caplog):
+    exposures, context = turned(0.0, 0.001, -0.002, 0.25), Context()
+    align(exposures, context=context, accept_doubtful=True, **SEGMENTS)
+    assert max(pointing_errors(exposures)) < 1.0
+    assert "field4_cal is aligned though it is turned by -0.2" in caplog.text
+    assert context.record["alignment"][3]["status"].startswith("aligned though it is turned")
+    assert context.record["alignment"][2]["status"] == "aligned"
+
+
+def warm_pixels(exposures, number=90):
+    """Add warm pixels whose charge has spread to their neighbours; the finder takes them for stars."""
+    rng = np.random.default_rng(8)
+    y, x = rng.integers(10, 385, (2, number))
+    level = rng.uniform(1.5, 6.0, number)
+    for made in exposures:
+        made.data[y, x] += level
+        for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+            made.data[y + dy, x + dx] += 0.35 * level
+
+
+@pytest.mark.parametrize("offset", [(1.23, 0.05), (2.41, -0.07)])
+def test_truth_warm_pixels_do_not_undo_a_dither(offset, caplog):
+    """They outnumber the stars, match perfectly, and a shift by the dither is within the search radius."""
+    exposures = [
+        exposure(sky_stars(40), offset=at, error=(0.004 * k, -0.003 * k, 0.0), number=k + 1, seed=k)
+        for k, at in enumerate([(0.0, 0.0), offset])
+    ]
+    warm_pixels(exposures)
+    context = Context()
+    align(ExposureSet(exposures), context=context, bkg_boxsize=100, sip_approx=False)
+    places = np.array([5, 200, 395]), np.array([5, 200, 395])
+    assert separation(*exposures[1].wcs(*places), *pointed(SHAPE, offset=offset)(*places)).max() < 6.0
+    assert context.counts["fixed_on_detector"] > 100
+    assert context.record["alignment"][1]["n_matches"] > 20
+    assert "sources keep their place on detector" in caplog.text
 
 
 def test_exposures_that_could_not_be_aligned_are_marked(caplog):
@@ -195,7 +247,7 @@ def test_exposures_that_could_not_be_aligned_are_marked(caplog):
 
 
 def test_exposures_that_do_not_overlap_are_refused():
-    exposures = ExposureSet([exposure(sky_stars(), number=1), exposure(sky_stars(), number=2)])
+    exposures = ExposureSet([exposure(sky_stars(), number=1), exposure(sky_stars(seed=3), number=2)])
     exposures[1].wcs = pointed(SHAPE, offset=(0.0, 900.0))
     with pytest.raises(StepFailed, match="could be aligned: field2_cal: it overlaps with nothing that is aligned"):
         align(exposures, **SEGMENTS)
@@ -359,6 +411,11 @@ def gaia(*, year):
     return table
 
 
+def written(table, path):
+    table.write(path)
+    return path
+
+
 @pytest.mark.parametrize("kind", ["ecsv", "fits", "csv", "vot"])
 def test_proper_motions_are_applied(tmp_path, kind):
     exposures, context = dithered(tuple(np.empty((3, 0))), errors=np.add(ERRORS, OFFSET)), Context()
@@ -413,6 +470,36 @@ def test_weights_of_the_user_decide(tmp_path):
     assert max(pointing_errors(exposures)) < 0.1
 
 
+def test_columns_are_found_by_any_of_their_names(tmp_path):
+    table = gaia(year=2024.0)
+    expected, _ = reference_catalog(str(written(table, tmp_path / "gaia.ecsv")), year=2024.0)
+    table["Weight"] = 2.0
+    table["Weight"][7] = 0.0
+    table.rename_columns(["pmra", "pmdec"], ["pmRA", "pmDE"])
+    found, moved = reference_catalog(str(written(table, tmp_path / "vizier.ecsv")), year=2024.0)
+    assert moved == len(found) == 52
+    np.testing.assert_array_equal(found.ra, expected.ra[1:])
+    assert set(found.weight) == {2.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.remove_column("pmdec"), r"pmra is the only proper motion .* add the other of PMRA and PMDEC"),
+        (lambda table: table.remove_column("pmra"), r"pmdec is the only proper motion"),
+        (lambda table: table.add_column(table["pmdec"], name="pmDE"), r"columns pmdec and pmDE are ambiguous"),
+        (lambda table: table.replace_column("ref_epoch", 0 * table["ref_epoch"]), r"ref_epoch = 0 is no year"),
+        (lambda table: table.replace_column("ref_epoch", 57388.5 + 0 * table["ref_epoch"]),
+         r"ref_epoch = 57388\.5 is no year .*2016\.0"),
+    ],
+)  # fmt: skip
+def test_proper_motions_that_cannot_be_applied_are_refused(tmp_path, change, message):
+    table = gaia(year=2024.0)
+    change(table)
+    with pytest.raises(UsageError, match=message):
+        reference_catalog(str(written(table, tmp_path / "gaia.ecsv")), year=2024.0)
+
+
 @pytest.mark.parametrize("name", ["GAIADR3", "gaiarefcat", "GAIADR3_S3"])
 def test_catalogue_services_are_refused_with_a_cure(name):
     with pytest.raises(UsageError, match="RA and DEC"):
@@ -444,36 +531,44 @@ def test_a_group_that_does_not_fit_the_others_goes_to_the_catalogue_alone(tmp_pa
     assert context.counts["aligned"] == 4
 
 
-# ---- in a run: status keywords and the record
-def run_image3(folder, wcses):
-    """Align exposures of one field, whose headers claim these WCSes; return the products and the recorded step."""
-    paths = []
-    for number, wcs in enumerate(wcses, start=1):
-        made, seen = tiny_image(EXPOSURE=f"{number:05d}"), exposure(sky_stars(), seed=number)
-        made.data, made.dq, made.err, made.wcs = seen.data, seen.dq, seen.err, wcs
-        made.var_rnoise = made.var_poisson = made.var_flat = np.full(SHAPE, 1e-4, np.float32)
-        for name in ("v2_ref", "v3_ref", "roll_ref", "ra_ref", "dec_ref"):
-            made.meta.set(f"wcsinfo.{name}", seen.meta.get(f"wcsinfo.{name}"))
-        for step in ("assign_wcs", "flat_field", "photom"):
-            made.meta.set(f"cal_step.{step}", "COMPLETE")
-        paths.append(str(models.write(made, folder / f"jw00001001001_02101_{number:05d}_nrca1_cal.fits")))
-    products = planner.plan(
-        paths, "image3", references="none", params={"tweakreg": SEGMENTS},
-        skip=["skymatch", "outlier_detection", "resample", "source_catalog"],
-    ).run()  # fmt: skip
-    (outcome,) = products.outcomes.values()
-    return products["crf"], next(step for step in outcome.steps if step["label"] == "tweakreg")
+COMMON = (0.5, -0.4, 0.0)
+"""Pointing error of a whole visit: much more than that between its exposures."""
 
 
-def test_the_record_tells_the_residuals_also_of_a_refusal(tmp_path):
-    here, turned, far = pointed(SHAPE), pointed(SHAPE, roll=0.3), pointed(SHAPE, offset=(0.0, 7200.0))
-    made, step = run_image3(tmp_path, [here, pointed(SHAPE, offset=(0.02, 0.0)), far])
-    assert [one.meta.cal_step.tweakreg for one in made] == ["COMPLETE", "COMPLETE", "SKIPPED"]
-    assert [row["status"] for row in step["alignment"]][:2] == ["reference", "aligned"]
-    told = "\n".join(story(made[0].provenance, shown=set()))
-    assert "alignment:" in told
-    assert "it overlaps with nothing that is aligned" in told
-    made, step = run_image3(tmp_path, [here, turned])
-    assert [one.meta.cal_step.tweakreg for one in made] == ["FAILED", "FAILED"]
-    assert step["alignment"][1]["status"].startswith("refused: it is turned by")
-    assert step["alignment"][1]["n_matches"] > 15
+def test_truth_an_exposure_without_a_fit_moves_onto_the_catalogue_with_the_others(tmp_path, caplog):
+    exposures, context = dithered(errors=np.add(ERRORS, COMMON)), Context()
+    few = tuple(column[:6] for column in sky_stars())
+    exposures[2] = exposure(few, offset=DITHERS[2], error=np.add(ERRORS[2], COMMON), number=3, seed=2)
+    regions = [made.meta.wcsinfo.s_region for made in exposures]
+    assert min(pointing_errors(exposures)) > 600
+    align(exposures, context=context, abs_refcat=write_reference(tmp_path / "reference.ecsv"), **SEGMENTS)
+    errors = pointing_errors(exposures)
+    assert max(errors[:2] + errors[3:]) < 1.0
+    assert errors[2] < 25.0  # that between the exposures
+    assert [row["status"] for row in context.record["alignment"]] == [
+        "aligned", "aligned", "carried: 6 matches, 15 needed", "aligned",
+    ]  # fmt: skip
+    assert (context.counts["aligned"], context.counts["carried"], context.counts["unaligned"]) == (3, 1, 0)
+    assert not context.unchanged  # it has a new WCS
+    assert exposures[2].wcs.name == "FIT-LVL3-reference.ecsv"
+    assert exposures[2].meta.wcsinfo.s_region != regions[2]
+    assert "field3_cal has no fit of its own and moves with the others" in caplog.text
+
+
+def test_one_refused_exposure_does_not_hinder_the_others(tmp_path):
+    exposures, context = turned(0.0, 0.001, -0.002, 0.25), Context()
+    align(exposures, context=context, abs_refcat=write_reference(tmp_path / "reference.ecsv"), **SEGMENTS)
+    assert max(pointing_errors(exposures)[:3]) < 1.0
+    assert context.record["alignment"][3]["status"].startswith("carried: refused: it is turned")
+
+
+def test_only_images_with_a_bounding_box_are_searched():
+    exposures = list(dithered())
+    made = exposures[1]
+    exposures[1] = Cube(data=np.stack([made.data] * 2), err=np.stack([made.err] * 2), meta=made.meta)
+    exposures[1].wcs = made.wcs
+    with pytest.raises(BadInput, match=r"images, and this is a cube \[field2_cal\]"):
+        align(ExposureSet(exposures), **SEGMENTS)
+    made.wcs.bounding_box = None
+    with pytest.raises(BadInput, match="no bounding box"):
+        align(ExposureSet([exposures[0], made]), **SEGMENTS)

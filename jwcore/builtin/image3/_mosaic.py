@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import field_validator
 
-from jwcore.api import BadInput, Params, param
+from jwcore.api import BadInput, Params, UsageError, param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ SUMMED_TIMES = (
     "exposure.elapsed_exposure_time",
     "exposure.measurement_time",
 )
+BYTES_PER_PIXEL = 32
+"""Memory of a mosaic: seven planes and their weights, at least."""
 KEPT_WCSINFO = ("wcsinfo.mt_", "wcsinfo.velosys", "wcsinfo.specsys")
 """Facts about the sky rather than the detector, which stay valid in the mosaic."""
 
@@ -133,7 +136,7 @@ def common_grid(
     else:
         scale, ratio = pixel_scale, pixel_scale / mean_pixel_scale(first.wcs, shape=shape_of(first))
     try:
-        return grid_from_footprints(
+        grid = grid_from_footprints(
             footprints=footprints(exposures),
             names=[meta.filename or f"exposure {k + 1}" for k, meta in enumerate(exposures.metas())],
             scale=scale,
@@ -145,6 +148,17 @@ def common_grid(
         )
     except ValueError as error:
         raise BadInput(str(error), cure="leave that exposure out, or give output_shape, crpix and crval") from None
+    _require_room(grid.shape)
+    return grid
+
+
+def _require_room(shape: tuple[int, ...]) -> None:
+    """Refuse a mosaic that this machine can never hold, rather than fail after all exposures have been read."""
+    needed = BYTES_PER_PIXEL * math.prod(shape)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
+    if needed > there:
+        text = f"a mosaic of {shape[1]} x {shape[0]} pixels needs {needed / 1e9:.0f} GB of memory, there is {there / 1e9:.0f}"
+        raise UsageError(text, cure="a larger pixel_scale or pixel_scale_ratio, or a smaller output_shape")
 
 
 def reference_scale(exposure: Image) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,7 +46,9 @@ class TweakregParams(FinderParams, SipParams):
     tolerance: float = param(0.7, "Largest distance of matched sources", unit="arcsec", gt=0)
     xoffset: float = param(0.0, "Initial offset when there is no histogram, x", unit="arcsec")
     yoffset: float = param(0.0, "Initial offset when there is no histogram, y", unit="arcsec")
-    abs_refcat: str | None = param(None, "Reference catalogue: a file with columns RA and DEC, or sky_centroid")
+    abs_refcat: str | None = param(
+        None, "Reference catalogue: a file with columns RA and DEC, or sky_centroid", unavailable=GAIA_SERVICES
+    )
     save_abs_catalog: bool = param(False, "Write the reference catalogue")
     abs_minobj: int = param(15, "Fewest matches for a fit", ge=1)
     abs_fitgeometry: Geometry = param("rshift", "What is fitted")
@@ -55,6 +58,9 @@ class TweakregParams(FinderParams, SipParams):
     abs_use2dhist: bool = param(True, "Find the initial offset in a histogram of all differences; else it is zero")
     abs_separation: float = param(1.0, "Sources closer to each other are not matched", unit="arcsec", gt=0)
     abs_tolerance: float = param(0.7, "Largest distance of matched sources", unit="arcsec", gt=0)
+    accept_doubtful: bool = param(
+        False, "Apply, with a warning, also fits that are not to be believed: refused for rotation, scale or residuals"
+    )
     robust: bool = param(True, "Fit again, clipping by the median residual, where residuals betray false matches")
     in_memory: bool = param(True, "False keeps one exposure at a time in memory, the others in scratch files")
 
@@ -86,9 +92,11 @@ class TweakregParams(FinderParams, SipParams):
         return self
 
 
+CARRIED = "carried"
+"""Beginning of the status of exposures that move with others."""
 CURE = (
     "all keep the WCS of their pointing; look at the sources (save_catalogs), leave that exposure out, or change searchrad,"
-    " tolerance, snr_threshold, fitgeometry or minobj"
+    " tolerance, snr_threshold, kernel_fwhm, fitgeometry or minobj; accept_doubtful=true applies a refused fit all the same"
 )
 STARS_ONLY = ("minsep_fwhm", "sigma_radius", "sharplo", "sharphi", "roundlo", "roundhi", "brightest", "peakmax")
 SEGMENTS_ONLY = ("npixels", "connectivity", "nlevels", "contrast", "multithresh_mode", "localbkg_width", "deblend")
@@ -107,7 +115,8 @@ def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -
     """Align the exposures by their sources and correct their WCSes, footprints and FITS-SIP approximations.
 
     All detectors of one exposure move together. The first group is the reference, unless a catalogue is named.
-    Exposures that could not be fitted keep their WCS; when none could, or a fit is not to be believed, all keep theirs.
+    Exposures that could not be fitted, or whose fit is not to be believed, keep their WCS, but all move with those that fit a
+    catalogue. When no exposure could be fitted all keep their WCSes.
     """
     from jwcore.algorithms.alignment import AlignmentError
 
@@ -148,11 +157,12 @@ def _align(
 ) -> None:
     """Align the groups with one another and then, as one, with the catalogue.
 
-    A group that did not fit the others is aligned with the catalogue on its own.
+    A group that did not fit the others is aligned with the catalogue on its own, and moves with them if that fails too.
     """
     from jwcore.algorithms.alignment import AlignmentError, align_relative, align_to_catalog
 
     together: list[AlignImage] = []
+    others = groups
     if len(groups) > 1:
         expand = params.expand_refcat or catalog is not None
         try:
@@ -162,12 +172,10 @@ def _align(
                 raise
             context.log.warning("%s; each group is aligned with the catalogue alone", error)
         together = [image for group in groups for image in group if image.status in ("aligned", "reference")]
-    if catalog is not None:
         others = [group for group in groups if group[0] not in together]
-        align_to_catalog([*([together] if together else []), *others], catalog, _settings(params, prefix="abs_"))
-        if together and together[0].status != "aligned":  # the others would be on the sky, these where they were
-            raise AlignmentError(f"the {len(together)} exposures that fit one another: {together[0].status}")
-        for image in (image for group in groups for image in group if image.status == "aligned"):
+    if catalog is not None:
+        align_to_catalog(others, catalog, _settings(params, prefix="abs_"), whole=together)
+        for image in (image for group in groups for image in group):
             image.wcs.name = f"FIT-LVL3-{Path(params.abs_refcat or '').name}"
 
 
@@ -177,7 +185,7 @@ def _settings(params: TweakregParams, *, prefix: str = "") -> AlignSettings:
 
     names = ("searchrad", "use2dhist", "tolerance", "separation", "minobj", "nclip", "sigma")
     values: dict[str, Any] = {name: getattr(params, prefix + name) for name in names}
-    values |= {"robust": params.robust, "fwhm": params.kernel_fwhm}
+    values |= {"robust": params.robust, "fwhm": params.kernel_fwhm, "accept_doubtful": params.accept_doubtful}
     if not prefix:
         values |= {"xoffset": params.xoffset, "yoffset": params.yoffset}
     return AlignSettings(**values, fitgeom=getattr(params, prefix + "fitgeometry"))
@@ -198,6 +206,12 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
         missing = [word for leaf, word in POINTING.items() if exposure.meta.get(f"wcsinfo.{leaf}") is None]
         if missing:
             raise BadInput(f"no {', '.join(missing)} in the header", where=name, cure="add the pointing keywords")
+        if len(exposure.shape) != 2:
+            raise BadInput(
+                "sources are sought in images, and this is a cube", where=name, cure="give rate or cal files"
+            )
+        if exposure.wcs.bounding_box is None:
+            raise BadInput("the WCS has no bounding box", where=name, cure="run assign_wcs again")
         table = _find(exposure, params) if catalog is None else read_sources(catalog)
         (x0, x1), (y0, y1) = exposure.wcs.bounding_box.bounding_box(order="F")
         table = table[(table["x"] >= x0) & (table["x"] <= x1) & (table["y"] >= y0) & (table["y"] <= y1)]
@@ -212,7 +226,27 @@ def _images(exposures: ExposureSet, params: TweakregParams, context: Context) ->
     context.count(sources=sum(len(table) for table in tables.values()))
     if params.save_catalogs:
         _save("cat", tables, params.catalog_format, context)
+    _drop_fixed(images, exposures, context)
     return images
+
+
+def _drop_fixed(images: Sequence[AlignImage], exposures: ExposureSet, context: Context) -> None:
+    """Leave out the sources that are fixed on the detector: their matches would undo the dither."""
+    from jwcore.algorithms.fixed_sources import fixed_on_detector
+
+    metas = exposures.metas()
+    for detector in dict.fromkeys(meta.instrument.detector for meta in metas):
+        own = [(image, meta) for image, meta in zip(images, metas, strict=True) if meta.instrument.detector == detector]
+        origins = [(meta.subarray.xstart or 1, meta.subarray.ystart or 1) for _, meta in own]
+        fixed = fixed_on_detector([image for image, _ in own], origins=origins)
+        for (image, _), lost in zip(own, fixed, strict=True):
+            image.keep(~lost)
+        number, total = sum(int(lost.sum()) for lost in fixed), sum(len(lost) for lost in fixed)
+        if number:
+            context.count(fixed_on_detector=number)
+            level = logging.WARNING if 2 * number > total else logging.INFO
+            text = "%d of %d sources keep their place on detector %s though the sky has moved, by the WCSes: left out"
+            context.log.log(level, text, number, total, detector or "")
 
 
 def _find(exposure: Any, params: TweakregParams) -> Table:
@@ -264,7 +298,7 @@ def _catalog(exposures: ExposureSet, params: TweakregParams, context: Context) -
 def _correct(exposures: ExposureSet, images: Sequence[AlignImage], params: TweakregParams, context: Context) -> None:
     """Give the exposures their new WCSes; those that could not be aligned are marked as left out."""
     for index, (exposure, image) in enumerate(zip(exposures.each(), images, strict=True)):
-        if image.status not in ("reference", "aligned"):
+        if image.status != "reference" and not image.corrected:
             context.leave_out(index)
         if not image.corrected:
             continue
@@ -279,25 +313,36 @@ def _report(exposures: ExposureSet, images: Sequence[AlignImage], params: Tweakr
     from jwcore.api import Catalog
 
     fits = [image.fit for image in images if image.fit is not None and image.status == "aligned"]
-    failed = sum(image.status not in ("reference", "aligned") for image in images)
+    carried = sum(image.status.startswith(CARRIED) for image in images)
+    failed = sum(image.status not in ("reference", "aligned") for image in images) - carried
     context.count(groups=len(exposures.groups()), aligned=len(fits), unaligned=failed)
+    if carried:
+        context.count(carried=carried)
     if fits:
         context.count(largest_rmse_mas=round(1e3 * max(fit.rmse for fit in fits), 3))
     rows = list(_residuals(exposures, images))
     context.note("alignment", rows)
     for group, members in exposures.groups().items():
-        first, fit = images[members[0]], images[members[0]].fit
-        name = group if len(members) > 1 else first.name
-        if first.status not in ("reference", "aligned", "unaligned", "undone"):
-            context.log.warning("%s is not aligned: %s", name, first.status)
-        elif fit is not None:
-            context.log.info(
-                "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches; %s",
-                name, *fit.shift, fit.rotation, fit.scale, 1e3 * fit.rmse, fit.used, fit.matches,
-                ", ".join(f"{rows[k]['detector']} {rows[k]['dx_mas']} {rows[k]['dy_mas']} mas" for k in members),
-            )  # fmt: skip
+        first = images[members[0]]
+        left = ", ".join(f"{rows[k]['detector']} {rows[k]['dx_mas']} {rows[k]['dy_mas']} mas" for k in members)
+        _tell(group if len(members) > 1 else first.name, first, left, context)
     if params.save_catalogs:
         context.save("alignment", Catalog(_fit_table(images)))
+
+
+def _tell(name: str, image: AlignImage, left: str, context: Context) -> None:
+    """Log what happened to one group, by its first image."""
+    if image.status.startswith(CARRIED):
+        context.log.warning("%s has no fit of its own and moves with the others (%s)", name, image.status)
+    elif image.status not in ("reference", "aligned", "unaligned", "undone"):
+        context.log.warning("%s is not aligned: %s", name, image.status)
+    elif (fit := image.fit) is not None:
+        context.log.info(
+            "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches; %s",
+            name, *fit.shift, fit.rotation, fit.scale, 1e3 * fit.rmse, fit.used, fit.matches, left,
+        )  # fmt: skip
+        if image.objections:
+            context.log.warning("%s is aligned though %s", name, "; ".join(image.objections))
 
 
 def _residuals(exposures: ExposureSet, images: Sequence[AlignImage]) -> Iterator[dict[str, Any]]:
@@ -311,7 +356,7 @@ def _residuals(exposures: ExposureSet, images: Sequence[AlignImage]) -> Iterator
             "detector": meta.instrument.detector or "",
             "n_matches": left.matches if left else 0,
             **{name: round(1e3 * figures[name], 2) + 0.0 if left else None for name in ("dx_mas", "dy_mas", "rms_mas")},
-            "status": image.status,
+            "status": " though ".join([image.status, *(["; ".join(image.objections)] if image.objections else [])]),
         }
 
 

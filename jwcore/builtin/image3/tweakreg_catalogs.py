@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from jwcore.algorithms.alignment import Positions
     from jwcore.api import ExposureSet
 
+COLUMNS = {name: (name,) for name in ("RA", "DEC", "PMRA", "REF_EPOCH", "WEIGHT")} | {"PMDEC": ("PMDEC", "PMDE")}
+"""Names of columns, in any case: proper motions (mas/yr, that in RA with the factor cos(dec)) and their epoch (year) are named
+as by Gaia, or as by VizieR."""
 MOTION = ("PMRA", "PMDEC")
 EPOCH = "REF_EPOCH"
-"""Columns of proper motions (mas/yr, that in RA with the factor cos(dec)) and of the epoch (year), named as by Gaia."""
+YEARS = (1800.0, 2100.0)
+"""What may be an epoch; Julian Dates are not."""
 FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".vot": "votable", ".xml": "votable"}
 """Formats of tables by the end of the file name; others are text, whose kind is guessed."""
 NO_NUMBER = [("", "0"), ("null", "0")]
@@ -78,7 +82,7 @@ def read_sources(path: Path) -> Table:
 
 # ---- the reference catalogue
 def reference_catalog(name: str, *, year: float | None) -> tuple[Positions, int]:
-    """Read the reference catalogue: columns RA and DEC in any case, else sky_centroid; optional weight.
+    """Read the reference catalogue: columns RA and DEC, else sky_centroid; optional weight and proper motions.
 
     Where there are proper motions the stars are moved to the epoch of the observation, and those without one are left
     out, since nobody knows where they are.
@@ -101,7 +105,7 @@ def reference_catalog(name: str, *, year: float | None) -> tuple[Positions, int]
     from jwcore.algorithms.alignment import Positions
 
     table = _read_table(_locate(name, [Path()]))
-    columns = _by_name(table, ("RA", "DEC", *MOTION, EPOCH), where=name)
+    columns = _by_name(table, where=name)
     if {"RA", "DEC"} <= set(columns):
         ra, dec = (numbers(table, columns[axis], unit="deg", where=name) for axis in ("RA", "DEC"))
     elif "sky_centroid" in table.colnames:
@@ -110,22 +114,25 @@ def reference_catalog(name: str, *, year: float | None) -> tuple[Positions, int]
         )
     else:
         raise UsageError("no columns RA and DEC, nor sky_centroid", where=name, cure="add RA and DEC in degrees")
-    moves = set(MOTION) <= set(columns)
+    moves = [columns[axis] for axis in MOTION if axis in columns]
+    if len(moves) == 1:
+        cure = f"add the other of {' and '.join(MOTION)}, or take it out if the positions are those of the observation"
+        raise UsageError(f"{moves[0]} is the only proper motion", where=name, cure=cure)
     if moves:
         ra, dec = _at_epoch(table, columns, ra, dec, year=year, where=name)
     usable = np.isfinite(ra) & np.isfinite(dec)
-    weight = numbers(table, "weight", where=name) if "weight" in table.colnames else None
+    weight = numbers(table, columns["WEIGHT"], where=name) if "WEIGHT" in columns else None
     if weight is not None:
         usable &= weight > 0
     catalog = Positions(ra, dec, weight).take(usable)
     return catalog, len(catalog) if moves else 0
 
 
-def _by_name(table: Table, wanted: Iterable[str], *, where: str) -> dict[str, str]:
-    """Find columns whatever the case of their names; two that differ by it alone are refused."""
+def _by_name(table: Table, *, where: str) -> dict[str, str]:
+    """Find the columns of a reference catalogue; two for one thing are refused."""
     found: dict[str, str] = {}
-    for name in wanted:
-        columns = [column for column in table.colnames if column.upper() == name]
+    for name, names in COLUMNS.items():
+        columns = [column for column in table.colnames if column.upper() in names]
         if len(columns) > 1:
             raise UsageError(f"columns {' and '.join(columns)} are ambiguous", where=where, cure="keep one of them")
         if columns:
@@ -147,6 +154,10 @@ def _at_epoch(
         raise UsageError("there are proper motions, but no exposure knows its time", where=where, cure=cure)
     pm_ra, pm_dec = (numbers(table, columns[name], unit="mas/yr", where=where) for name in MOTION)
     epoch = numbers(table, columns[EPOCH], unit="yr", where=where)
+    strange = epoch[(epoch < YEARS[0]) | (epoch > YEARS[1])]
+    if strange.size:
+        cure = "give Julian years, 2016.0 for Gaia DR3"
+        raise UsageError(f"{columns[EPOCH]} = {strange[0]:g} is no year", where=where, cure=cure)
     return moved_stars(ra, dec, pm_ra=pm_ra, pm_dec=pm_dec, years=year - epoch)
 
 
