@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PLUGINS := nircam miri nirspec niriss fgs
 
-.PHONY: demo test test-slow lint parity-quick parity bench docs clean
+.PHONY: install demo test test-slow lint parity-quick parity bench docs clean
 
 $(READY): pyproject.toml constraints.txt $(PLUGINS:%=plugins/%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jwcal needs python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -16,6 +16,8 @@ $(READY): pyproject.toml constraints.txt $(PLUGINS:%=plugins/%/pyproject.toml)
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,test,lint,docs]' \
 		$(PLUGINS:%=--editable plugins/%)
 	@touch $@
+
+install: $(READY)  ## the environment alone
 
 demo: $(READY)  ## simulate, reduce, compare with the truth; leaves demo/index.html
 	$(BIN)/jwcal demo --output-dir demo

@@ -119,6 +119,8 @@ def one_line(error: BaseException, *, plugin: str) -> str:
     """Say what is wrong with a plugin and where: in its own file, or else wherever outside of the core it came up."""
     if isinstance(error, SyntaxError):
         return f"{error.msg}: {(error.text or '').strip()} ({Path(error.filename or plugin).name}:{error.lineno})"
+    if untyped := re.search(r"(?:Field '|detected: `)(\w+)", str(error)) if "type annotation" in str(error) else None:
+        return f"the parameter {untyped[1]} has no type: write {untyped[1]}: float = ..., or whatever it is"
     frames = traceback.extract_tb(error.__traceback__)
     outside = [f for f in frames if not f.filename.startswith((str(Path(__file__).parent), "<frozen"))]
     own = [f for f in outside if Path(f.filename).name == f"{plugin}.py"] or outside

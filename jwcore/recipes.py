@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jwcore.declare import Stage, normalise_where
-from jwcore.errors import UsageError
+from jwcore.errors import PluginError, UsageError
 from jwcore.params import Params
 
 SCIENCE = "science"
@@ -197,6 +197,9 @@ class Recipe:
     def with_stage(self, stage: Stage) -> Recipe:
         """Return the recipe with a plugin's own stage put where the stage asks to be."""
         anchor = stage.after or stage.before or stage.instead_of
+        if {stage.name, anchor} <= {step.stage for step in self.steps()}:
+            cure = f"leave it out of the recipe, or declare {stage.name} with @api.stage() alone"
+            raise PluginError(f"recipe {self.name} names {stage.name}, which stands beside {anchor} anyway", cure=cure)
         entries: list[Entry] = []
         for entry in self.entries:
             if not (isinstance(entry, Step) and entry.stage == anchor):

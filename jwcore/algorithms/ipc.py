@@ -4,6 +4,7 @@ import numpy as np
 
 from jwcore.algorithms import rows
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms.constant import constant
 
 __all__ = ["active_area", "convolve"]
 
@@ -70,7 +71,7 @@ def convolve(
     y0, y1, x0, x1 = area
     edges = np.linspace(y0, y1, BANDS + 1).astype(np.int64)
     for integration in range(data.shape[0]):
-        _convolve(data, integration, weights, uniform, edges, x0, x1, lines)
+        _convolve(data, integration, constant(weights), uniform, edges, x0, x1, lines)
 
 
 @parallel_kernel

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.constant import constant
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE
 from jwcore.algorithms.groups import usable_differences, usable_groups
 from jwcore.algorithms.jump_detection import block_size, detect_clipped, detect_iterative, detect_single_pass
@@ -133,7 +134,7 @@ def detect_jumps(
     if len(pairs) == 0 or not (clip or fewest >= minimum_groups):
         return JumpCount(np.zeros(data.shape[2], np.int64), unusable_count, "none")
 
-    ramps = _Ramps(data, groupdq, gain, (readnoise * gain) ** 2 / np.float32(nframes), pairs)
+    ramps = _Ramps(data, groupdq, constant(gain), (readnoise * gain) ** 2 / np.float32(nframes), pairs)
     if clip:
         method = "sigma clip"
         if flooded is None:
@@ -235,7 +236,9 @@ def _detect_clipped(
     subsets = [pairs[pairs[:, 1] == group] for group in np.unique(pairs[:, 1])] if over_integrations else [pairs]
     for subset in subsets:
         network = sorting_network(len(subset))
-        over_rows(detect_clipped, data.shape[2], data, groupdq, gain, subset, network, threshold, block_size(subset))
+        over_rows(
+            detect_clipped, data.shape[2], data, groupdq, constant(gain), subset, network, threshold, block_size(subset)
+        )
 
 
 def _grow(ramps: _Ramps, limits: tuple[float, float] | None, after_jumps: Sequence[tuple[float, int]]) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from jwcore.algorithms._numba import kernel
 from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.constant import constant
 from jwcore.algorithms.dq import DO_NOT_USE, JUMP_DET, SATURATED
 from jwcore.algorithms.groups import usable_differences, usable_groups
 from jwcore.algorithms.jump_detection import (
@@ -115,7 +116,7 @@ def flag_showers(
     pairs = usable_differences(usable)
     if usable[:, 1:].size - np.count_nonzero(~usable) < _FEWEST_DIFFERENCES:
         return 0
-    ramps = _Ramps(data, groupdq, gain)
+    ramps = _Ramps(data, groupdq, constant(gain))
     if len(data) >= settings.minimum_sigclip_groups:
         centre, sigma = _noise_of_integrations(ramps, pairs)
     else:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.constant import constant
 from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.likelihood_ramp import Covariance
 from jwcore.algorithms.likelihood_rows import fit_rows_by_likelihood
@@ -99,7 +100,7 @@ def fit_ramps_by_likelihood(
         data=data,
         groupdq=groupdq,
         pixeldq=pixeldq,
-        gain=gain,
+        gain=constant(gain),
         noise=readnoise * np.float32(np.sqrt(0.5)),
         dark=dark_in_counts(dark, gain),
         zeroframe=zeroframe if zeroframe is not None and split else np.zeros((1, 1, 1), np.float32),

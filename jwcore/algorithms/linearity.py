@@ -9,6 +9,7 @@ import numpy as np
 
 from jwcore.algorithms import dq, rows
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms.constant import constant
 from jwcore.algorithms.readout import frame_numbers
 
 __all__ = ["correct_frames", "correct_groups", "correct_reads"]
@@ -30,7 +31,7 @@ def correct_groups(data: np.ndarray, groupdq: np.ndarray, *, coefficients: np.nd
         or a linear one that is 0 do so too and get that flag here.
     """
     _check(coefficients)
-    _groups(data, groupdq, coefficients, flags)
+    _groups(data, groupdq, constant(coefficients), flags)
 
 
 def correct_frames(frames: np.ndarray, *, coefficients: np.ndarray, flags: np.ndarray) -> None:
@@ -68,11 +69,11 @@ def correct_reads(
     _check(coefficients)
     _check(inverse)
     if data.shape[1] == 1:
-        _groups(data, groupdq, coefficients, flags)
+        _groups(data, groupdq, constant(coefficients), flags)
         return
     frames = frame_numbers(ngroups=data.shape[1], nframes=nframes, groupgap=groupgap)
     elapsed = (frames - frames[0].mean()).astype(np.float32)
-    _reads(data, groupdq, coefficients, inverse, flags, elapsed)
+    _reads(data, groupdq, constant(coefficients), constant(inverse), flags, elapsed)
 
 
 def _check(coefficients: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jwcore.algorithms.bands import over_rows
+from jwcore.algorithms.constant import constant
 from jwcore.algorithms.groups import usable_groups
 from jwcore.algorithms.medians import median_network
 from jwcore.algorithms.ramp_fit_arrays import GroupRules, Ramps, Rates, Tables, Times
@@ -104,7 +105,7 @@ def fit_ramps(
         data=data,
         groupdq=groupdq,
         pixeldq=pixeldq,
-        gain=gain,
+        gain=constant(gain),
         noise=readnoise * gain / np.float32(np.sqrt(2 * nframes)),
         dark=dark_in_counts(dark, gain),
         zeroframe=np.zeros((1, 1, 1), np.float32) if zeroframe is None else zeroframe,

@@ -9,6 +9,7 @@ import numpy as np
 
 from jwcore.algorithms import dq, rows
 from jwcore.algorithms._numba import kernel, parallel_kernel, prange
+from jwcore.algorithms.constant import constant
 from jwcore.algorithms.readout import frame_numbers
 
 __all__ = ["flag_saturated_groups", "thresholds", "zero_saturated_frames"]
@@ -94,8 +95,8 @@ def flag_saturated_groups(
     return _flag(
         data,
         groupdq,
-        level,
-        np.zeros_like(level) if bias is None else bias,
+        constant(level),
+        constant(np.zeros_like(level) if bias is None else bias),
         grow,
         partial if use_readpatt and nframes > 1 else np.ones(data.shape[1], np.float32),
         np.float32(last[2] / frames[0].mean()) if check_third else np.float32(np.nan),
@@ -116,7 +117,7 @@ def zero_saturated_frames(frames: np.ndarray, *, level: np.ndarray, grow: int = 
     grow : int
         Layers of neighbours that are zeroed too.
     """
-    _zero(frames[:, None], level, grow)
+    _zero(frames[:, None], constant(level), grow)
 
 
 @parallel_kernel

@@ -14,6 +14,10 @@ from jwcore.declare import stage
 def guider_cds(exposure: GuiderRaw, references: References, params: Params, context: Context) -> GuiderCal:
     """Make count rates from the difference of reads, with their errors; the tables of stars and pointing are kept.
 
+    ``data`` in DN, TGROUP seconds from read to read; ``gain`` (e-/DN) and ``readnoise`` (DN, the scatter of the
+    difference of two reads) give the errors. Returns a `GuiderCal` with ``data`` and ``err`` in DN/s and the ``dq`` of
+    the reads, with BUNIT written.
+
     How reads are combined depends on the mode: the second minus the first (acquisition, tracking), the mean of the last
     four minus that of the first four (fine guiding), the smaller one of two differences (identification).
     """

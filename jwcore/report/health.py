@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
+from typing import Any
 
 OK, MEND, IDLE = "ok", "to mend", "not needed"
 COLOURS = {OK: "green", MEND: "red", IDLE: "yellow"}
@@ -68,3 +69,32 @@ def _kernel_cache() -> Iterator[tuple[str, str]]:
         return
     empty = "empty: the first run takes one to two minutes more (or compile now: jwcal doctor --compile)"
     yield OK, f"kernel cache {folder}: {f'{ready} compiled kernels' if ready else empty}"
+
+
+def installed_plugins(*, check: bool = False) -> list[dict[str, Any]]:
+    """List the installed plugins from the metadata of their packages, or import them and tell which are broken."""
+    from importlib import metadata
+
+    from jwcore.distributions import FIRST_PARTY, GROUP
+
+    found = {}
+    for entry in metadata.entry_points(group=GROUP):
+        name = entry.dist.name.lower() if entry.dist else ""
+        found[entry.name] = {
+            "name": entry.name, "distribution": name, "version": entry.dist.version if entry.dist else "",
+            "module": entry.value, "first_party": name in FIRST_PARTY,
+        }  # fmt: skip
+    rows = sorted(found.values(), key=lambda row: (not row["first_party"], row["name"]))
+    if check:
+        _add_checks(rows)
+    return rows
+
+
+def _add_checks(rows: list[dict[str, Any]]) -> None:
+    from jwcore.plugins import Plugins
+
+    loaded = Plugins()
+    loaded.load_rest()
+    for row in rows:
+        plugin = loaded.plugins.get(row["name"])
+        row["state"] = "blocked" if plugin is None else f"broken: {plugin.error}" if plugin.error else "ok"

@@ -127,9 +127,9 @@ def tiny(kind: str, **keywords: Any) -> Any:
     return makers[kind](**keywords) if kind in makers else tiny_image(wcs=True, **keywords)
 
 
-def tiny_set(*, number: int = 3) -> ExposureSet:
-    """Make a set of calibrated images with a gWCS that differ in their noise."""
-    return ExposureSet([tiny_image(seed=seed, wcs=True) for seed in range(1, number + 1)], name="tiny")
+def tiny_set(*, number: int = 3, **keywords: Any) -> ExposureSet:
+    """Make a set of calibrated images with a gWCS that differ in their noise; keywords may be changed."""
+    return ExposureSet([tiny_image(seed=seed, wcs=True, **keywords) for seed in range(1, number + 1)], name="tiny")
 
 
 def tiny_references(types: Iterable[str] = (), **own: Any) -> dict[str, Reference]:

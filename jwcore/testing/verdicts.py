@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-from jwcore.testing.conformance import Check, ConformanceError, NotChecked
+from jwcore.testing.promise import Check, ConformanceError, NotChecked
 
-BROKEN, ERROR, KEPT, OPEN = "broken", "error", "kept", "not checked"
+BROKEN, ERROR, KEPT, OPEN, UNPROVEN = "broken", "error", "kept", "not checked", "UNPROVEN"
 
 
-def run_checks(found: Iterable[Check], *, say: Callable[[str, str], None], verbose: bool = False) -> int:
+def run_checks(
+    found: Iterable[Check], *, say: Callable[[str, str], None], verbose: bool = False, strict: bool = False
+) -> int:
     """Run checks and report on them.
 
     Parameters
@@ -20,6 +23,8 @@ def run_checks(found: Iterable[Check], *, say: Callable[[str, str], None], verbo
         Takes a verdict and the rest of its line; the verdict of the last line is empty.
     verbose : bool
         Report the promises that are kept, too, and list those that cannot be checked one by one.
+    strict : bool
+        Count promises that cannot be checked as broken.
 
     Returns
     -------
@@ -28,9 +33,11 @@ def run_checks(found: Iterable[Check], *, say: Callable[[str, str], None], verbo
     """
     counts = dict.fromkeys((BROKEN, ERROR, KEPT, OPEN), 0)
     unknown: dict[tuple[str, str], list[str]] = {}
+    total: Counter[str] = Counter()
     for check in found:
         verdict, text = _verdict(check)
         counts[verdict] += 1
+        total[check.subject] += 1
         if verdict == OPEN:
             unknown.setdefault((check.subject, text), []).append(check.promise)
         elif verdict != KEPT or verbose:
@@ -38,10 +45,23 @@ def run_checks(found: Iterable[Check], *, say: Callable[[str, str], None], verbo
     for (subject, why), promises in unknown.items():
         which = ", ".join(promises) if verbose or len(promises) < 3 else f"{len(promises)} promises"
         say(OPEN, f"{subject}: {which} ({why})")
+    for subject, number in _unproven(unknown, total).items():
+        text = (
+            f"{subject}: {number} of its {total[subject]} promises could not be checked, so that little is known of it"
+        )
+        say(UNPROVEN, text)
     broken = counts[BROKEN] + counts[ERROR]
     asides = f", {counts[OPEN]} not checked" if counts[OPEN] else ""
     say("", f"{counts[KEPT]} promises kept, {broken} broken{asides}")
-    return broken
+    return broken + counts[OPEN] * strict
+
+
+def _unproven(unknown: dict[tuple[str, str], list[str]], total: Counter[str]) -> Counter[str]:
+    """Count what could not be checked, of those steps of which that is half or more."""
+    number: Counter[str] = Counter()
+    for (subject, _), promises in unknown.items():
+        number[subject] += len(promises)
+    return Counter({subject: count for subject, count in number.items() if 2 * count >= total[subject]})
 
 
 def _verdict(check: Check) -> tuple[str, str]:

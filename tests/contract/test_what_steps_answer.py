@@ -83,9 +83,7 @@ def test_a_set_comes_back_whole(sets, use, words):
         sets(use).run()
 
 
-@pytest.mark.parametrize(
-    ("detectors", "chosen"), [((1, 1, 1), "sets:skymatch"), ((1, 2, 1), "builtin:skymatch")]
-)
+@pytest.mark.parametrize(("detectors", "chosen"), [((1, 1, 1), "sets:skymatch"), ((1, 2, 1), "builtin:skymatch")])
 def test_a_step_for_some_exposures_does_not_take_a_set_of_others_too(sets, detectors, chosen):
     plan = sets(detectors=detectors)
     (step,) = plan.nodes[0].steps()
@@ -220,3 +218,36 @@ def test_signatures_name_the_version():
     provenance.sign(exposure, "x_cal.fits", settings={"context": "jwst_1.pmap"})
     assert exposure.meta.filename == "x_cal.fits"
     assert exposure.meta.get("ref_file.crds.context_used") == "jwst_1.pmap"
+
+
+def test_a_stage_stands_in_a_recipe_once(tmp_path):
+    text = """
+from jwcore import api
+
+@api.stage(before="flat_field")
+def ghost(exposure):
+    "Subtract a ghost."
+
+@api.step(stage="ghost")
+def subtract(exposure):
+    return exposure
+
+@api.hookimpl
+def jwcal_recipes():
+    return [api.Recipe("quick", (api.Step("ghost"), api.Step("flat_field")), {"science": "quick"})]
+"""
+    (tmp_path / "ghosts.py").write_text(text)
+    with pytest.raises(PluginError, match=r"quick names ghost.* @api.stage\(\) alone"):
+        planner.plan(tiny_image(), "quick", plugins=(str(tmp_path / "ghosts.py"),), references="none")
+
+
+def test_a_parameter_without_type_is_named(tmp_path):
+    text = """
+from jwcore import api
+
+class Mine(api.Params):
+    level = api.param(1.0, "Level")
+"""
+    (tmp_path / "untyped.py").write_text(text)
+    with pytest.raises(PluginError, match="the parameter level has no type"):
+        planner.plan(tiny_image(), "photom", plugins=(str(tmp_path / "untyped.py"),), references="none")

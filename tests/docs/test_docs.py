@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from jwcore import errors, models, planner
 from jwcore.cli import VERBS
@@ -108,8 +109,6 @@ FLAT = np.linspace(0.5, 2.0, 32 * 32, dtype="f4").reshape(32, 32)
 
 
 def _flat(folder):
-    from astropy.io import fits
-
     header = {"REFTYPE": "FLAT", "INSTRUME": "NIRCAM", "DETECTOR": "NRCA1", "TELESCOP": "JWST"}
     primary = fits.PrimaryHDU()
     primary.header.update(header)
@@ -121,13 +120,62 @@ def _flat(folder):
     return str(path)
 
 
-@pytest.mark.parametrize("number", [0, 2, 3, 4])
+@pytest.mark.parametrize("number", [0, 2, 3, 4, 5, 6])
 def test_the_tutorials_plugins_keep_all_promises(tutorial_plugin, number):
-    for check in checks(tutorial_plugin(number)):
+    ghost = {"ghost": np.ones((32, 32))} if number == 5 else {}
+    for check in checks(tutorial_plugin(number), references=ghost):
         try:
             check()
         except (ConformanceError, NotChecked) as error:
             pytest.fail(str(error))
+
+
+@pytest.mark.parametrize(
+    ("filter_", "scale", "pixfrac"), [("F115W", 1.0, 1.0), ("F200W", 2.5, 1.0), ("F070W", 1.0, 0.8)]
+)
+def test_the_tutorials_recipe_runs_with_its_own_reference_and_defaults(
+    tutorial_plugin, tmp_path, filter_, scale, pixfrac
+):
+    ghost = np.linspace(0, 1, 32 * 32, dtype="f4").reshape(32, 32)
+    path, reference = tmp_path / "x_rate.fits", tmp_path / "ghost.fits"
+    image = tiny_image(FILTER=filter_, wcs=True)
+    models.write(image, path)
+    header = {"SUBSTRT1": 1, "SUBSTRT2": 1, "SUBSIZE1": 32, "SUBSIZE2": 32}
+    fits.HDUList([fits.PrimaryHDU(header=fits.Header(header)), fits.ImageHDU(ghost, name="SCI")]).writeto(reference)
+    plan = planner.plan(
+        str(path), "quicklook", plugins=(tutorial_plugin(5),), references="none", overrides={"ghost": str(reference)},
+        skip=("assign_wcs", "photom"), params={"quicklook": {"save_ghostless": True}}, output_dir=tmp_path / "out",
+    )  # fmt: skip
+    steps = {step.label: step for step in plan.nodes[0].steps()}
+    assert steps["resample"].params["pixfrac"] == pixfrac
+    assert steps["ghost_subtract"].params["scale"] == scale
+    plan.run()
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"x_ghostless.fits", "x_quick.fits", "x_quicki2d.fits"}
+    expected = image.data - np.float32(scale) * ghost
+    np.testing.assert_array_equal(models.read(tmp_path / "out" / "x_quick.fits").data, expected)
+
+
+def test_the_tutorials_traits_count_when_the_instruments_plugin_is_blocked(tutorial_plugin):
+    path = tutorial_plugin(6)
+    usual, mine = (Plugins(Selection.parse((*more, path))) for more in ((), ("no:nircam",)))
+    assert usual.exposure_type("NRC_IMAGE").recipes == ("detector1", "image2", "image3")
+    assert mine.exposure_type("NRC_IMAGE").recipes == ("detector1", "quicklook")
+    assert mine.detector("NRCA1").shape == (2048, 2048)
+    assert usual.detector("NRCB1") is not None
+    assert mine.detector("NRCB1") is None
+
+
+def test_the_table_of_promises_is_complete(tmp_path):
+    text = (DOCS / "plugins.md").read_text()
+    table = text[text.index("| promise | what breaks it |") :]
+    everything = tmp_path / "everything.py"
+    everything.write_text(
+        "from jwcore import api\n\n\n@api.stage(after='skymatch')\ndef glow(exposures):\n    'Glow.'\n\n\n"
+        "@api.step(stage='glow')\ndef mine(exposures):\n    return exposures\n\n\n"
+        "@api.hookimpl\ndef jwcal_recipes():\n    return []\n"
+    )
+    for check in checks(str(everything)):
+        assert ("imports" if check.promise.startswith("imports") else check.promise) in table
 
 
 def test_the_tutorials_side_product_is_planned_and_written(tutorial_plugin, tmp_path):

@@ -58,10 +58,10 @@ def test_each_broken_plugin_is_caught_by_exactly_its_check(name, promise):
     assert failures(BROKEN / f"{name}.py") == [promise]
 
 
-@pytest.mark.parametrize("name", ["crashes", "wrapper_crashes"])
-def test_what_cannot_be_checked_is_not_called_kept(name):
+@pytest.mark.parametrize(("name", "number"), [("crashes", 9), ("wrapper_crashes", 7)])
+def test_what_cannot_be_checked_is_not_called_kept(name, number):
     answer = CliRunner().invoke(root, ["check", "-v", str(BROKEN / f"{name}.py")])
-    assert "7 not checked" in answer.output.splitlines()[-1]
+    assert f"{number} not checked" in answer.output.splitlines()[-1]
     assert f"({name}.py:" in answer.output, "the line that crashed"
     line = next(line for line in answer.output.splitlines() if line.startswith("not checked"))
     assert "lets DQ bits only grow" in line
@@ -101,7 +101,7 @@ def test_a_step_is_checked_with_references_of_its_own_type(tmp_path, given):
     for check in checks(str(path), references={"ghost": ghost.get(given, tmp_path / "ghost.fits")}):
         check()
     answer = CliRunner().invoke(root, ["check", str(path), "--override", f"ghost={tmp_path / 'ghost.fits'}"])
-    assert answer.output == "14 promises kept, 0 broken\n"
+    assert answer.output == "17 promises kept, 0 broken\n"
 
 
 def test_a_chunk_that_cannot_be_tried_is_not_called_kept(tmp_path):

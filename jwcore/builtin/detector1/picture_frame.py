@@ -39,6 +39,7 @@ def working_memory(params: PictureFrameParams) -> float:
 @step(
     stage="picture_frame",
     references=("pictureframe",),
+    optional_references=("flat", "pastasoss"),
     calls=("ramp_fit", "assign_wcs"),
     wants=needed,
     products={"pctfrm_mask": "save_mask", "pctfrm_correction": "save_correction"},

@@ -30,7 +30,7 @@ class GuiderFlatParams(Params):
     inverse: bool = param(False, "Multiply instead of divide, to undo the correction")
 
 
-@step(stage="guider_cds", where=WHERE, references=("gain", "readnoise"))
+@step(stage="guider_cds", where=WHERE, references=("gain", "readnoise"), sets=("BUNIT",))
 def guider_cds(exposure: GuiderRaw, references: Mapping[str, Reference], context: Context) -> GuiderCal:
     """Make rates ``D / t`` of the difference D of reads, DN, over the group time t.
 
