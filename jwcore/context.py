@@ -85,7 +85,10 @@ class Context:
             self.counts[name] = self.counts.get(name, 0) + (value.item() if hasattr(value, "item") else value)
 
     def note(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """Leave a table in the provenance, one mapping of plain values for each row; it stays there when the step fails."""
+        """Leave a table in the provenance, one mapping of plain values for each row; it stays there when the step fails.
+
+        Rows of a table named ``warnings``, each with a ``text``, are repeated in the last lines of the run.
+        """
         cure = "give a list of dicts with the same names and plain values, under a name of its own"
         try:
             plain = [

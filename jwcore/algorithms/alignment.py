@@ -30,9 +30,17 @@ __all__ = [
     "align_relative",
     "align_to_catalog",
     "corner_shift",
+    "reasons",
 ]
 
 Group = Sequence["AlignImage"]
+UNDONE = {
+    "reference": "undone: it was the reference of an alignment that failed",
+    "aligned": "undone: it was aligned, but the alignment as a whole failed",
+}
+"""What becomes of the status of images when an alignment fails."""
+NAMED = 3
+"""Groups that a message names; it counts the others."""
 
 
 class AlignmentError(ValueError):
@@ -84,11 +92,13 @@ class AlignImage:
     ----------
     status : {"unaligned", "reference", "aligned"} or str
         What happened; other texts are reasons why it was not aligned. Those of images that moved with others all the same
-        begin with "carried: ".
+        begin with "carried: ", those of images whose alignment was taken back with "undone: ".
     objections : list of str
         What speaks against fits that were applied because the settings accept such ones.
     fit : Fit or None
         The last fit of its group, refused ones included.
+    matched : int
+        Sources of this image that found a counterpart in the last attempt, whether they were enough or not.
     residuals : Residuals or None
         What that fit left of this image.
     corrected : bool
@@ -107,6 +117,7 @@ class AlignImage:
     status: str = "unaligned"
     objections: list[str] = field(default_factory=list)
     fit: Fit | None = None
+    matched: int = 0
     residuals: Residuals | None = None
     corrected: bool = False
     _corrector: Any = field(default=None, repr=False)
@@ -216,13 +227,8 @@ def align_to_catalog(
         to one another. The WCSes are those of before.
     """
     everything = [*([whole] if whole else []), *groups]
-    usable = [group for group in everything if _count(group)]
-    if not usable:
-        raise AlignmentError("no exposure has sources")
-    nearby = catalog.take(_near(catalog, [image for group in usable for image in group], margin=settings.largest_shift))
-    if len(nearby) < settings.minobj:
-        raise AlignmentError(f"the catalogue has {len(nearby)} sources near the images; {settings.minobj} are needed")
     with _undone_on_error(everything):
+        nearby = _nearby(catalog, [image for group in everything if _count(group) for image in group], settings)
         wcses = {id(group): group[0].wcs for group in everything}
         for group in everything:
             _fit_group(group, nearby, settings, outside=True)
@@ -233,6 +239,12 @@ def align_to_catalog(
         for group in [group for group in groups if group[0].status != "aligned"]:
             leader = _nearest(group, leaders)
             _carry(group, leader[0].fit, leader[0].corrector_of(wcses[id(leader)]))
+
+
+def reasons(groups: Sequence[Group]) -> str:
+    """Tell what happened to some groups, by name."""
+    more = f"; and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
+    return "; ".join(f"{_label(group)}: {group[0].status}" for group in groups[:NAMED]) + more
 
 
 def corner_shift(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
@@ -279,6 +291,8 @@ def _fit_group(
     Positions or None
         Its sources that have no counterpart, at their corrected places; None when nothing was corrected.
     """
+    for image in group:
+        image.matched = 0
     if not _count(group):
         _mark(group, "no sources")
         return None
@@ -292,8 +306,11 @@ def _fit_group(
     reference_in_plane = np.transpose(plane.world_to_tanp(reference.ra, reference.dec))
     pixel = _pixel(plane)
     paired, matched = match_sources(reference_in_plane, in_plane, pixel=pixel, settings=settings)
+    for image, number in zip(group, np.bincount(_owners(group, matched), minlength=len(group)), strict=True):
+        image.matched = int(number)
     if len(matched) < settings.fewest:
-        _mark(group, f"{len(matched)} matches, {settings.fewest} needed")
+        together = f" of its {len(group)} images together" if len(group) > 1 else ""
+        _mark(group, f"{len(matched)} matches, {settings.fewest} needed{together}")
         return None
     fit = fit_positions(
         reference_in_plane[paired],
@@ -322,11 +339,15 @@ def _fit_group(
 
 def _measure(group: Group, places: Positions, reference: Positions, *, of: NDArray[np.int64]) -> None:
     """Give every image the residuals of its own matches; ``of`` numbers them within the sources of the group."""
-    stops = np.cumsum([len(image.x) for image in group])
-    owner = np.searchsorted(stops, of, side="right")
+    owner = _owners(group, of)
     ours, theirs = (np.stack([part.ra, part.dec], axis=1) for part in (places, reference))
     for number, image in enumerate(group):
         image.residuals = Residuals.between(ours[owner == number], theirs[owner == number])
+
+
+def _owners(group: Group, sources: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tell to which image of a group sources belong, that are numbered within the group."""
+    return np.searchsorted(np.cumsum([len(image.x) for image in group]), sources, side="right")
 
 
 def _doubled(
@@ -368,8 +389,7 @@ class _Before:
         """Give the image its WCS back; what was fitted stays on record."""
         image = self.image
         image.wcs, image.corrected, image._corrector = self.wcs, self.corrected, None
-        if image.status in ("reference", "aligned"):
-            image.status = "undone"
+        image.status = UNDONE.get(image.status, image.status)
 
     def moved(self) -> float:
         """Largest distance (arcsec) that a corner has moved since."""
@@ -418,25 +438,48 @@ def _require_fits(groups: Sequence[Group], *, reference: Group = ()) -> None:
     """Refuse an alignment without any fit, or whose fits are mostly refused: then the reference may be at fault."""
     aligned = sum(group[0].status == "aligned" for group in groups)
     refused = [group for group in groups if group[0].status.startswith("refused")]
+    at_fault = bool(reference) and len(refused) > aligned
+    if aligned and not at_fault:
+        return
+    text = f"{len(refused)} of {len(groups)} fits are not to be believed: {reasons(refused)}"
     if not aligned:
-        raise AlignmentError(f"no group of exposures could be aligned: {_reasons(groups)}")
-    if reference and len(refused) > aligned:
-        raise AlignmentError(
-            f"{len(refused)} of {len(groups)} fits are not to be believed, perhaps because the reference,"
-            f" {_label(reference)}, is at fault: {_reasons(refused)}"
-        )
-
-
-def _reasons(groups: Sequence[Group]) -> str:
-    """Tell what happened to some groups."""
-    more = f"; and {len(groups) - 3} more" if len(groups) > 3 else ""
-    return "; ".join(f"{_label(group)}: {group[0].status}" for group in groups[:3]) + more
+        text = f"no group of exposures could be aligned: {reasons(groups)}"
+    if at_fault:
+        text += f"; perhaps the reference, {_label(reference)}, is at fault: then leave it out"
+    raise AlignmentError(text)
 
 
 def _nearest(group: Group, others: Sequence[Group]) -> Group:
     """Choose, of several groups, the one whose centre is nearest to that of a group."""
     centre = _around(group).mean(axis=0)
     return max(others, key=lambda other: float(_around(other).mean(axis=0) @ centre))
+
+
+def _nearby(catalog: Positions, images: Group, settings: AlignSettings) -> Positions:
+    """Choose the sources of a catalogue that lie near images; refuse a catalogue that has too few there."""
+    if not images:
+        raise AlignmentError("no exposure has sources")
+    nearby = catalog.take(_near(catalog, images, margin=settings.largest_shift))
+    if len(nearby) >= settings.minobj:
+        return nearby
+    text = f"the catalogue has {len(nearby)} sources near the images; {settings.minobj} are needed"
+    x, y, z = centre = _centre(images)
+    text += f"; in all it has {len(catalog)}"
+    text += f"; the images lie around RA {np.rad2deg(np.arctan2(y, x)) % 360:.5f}, Dec {np.rad2deg(np.arcsin(z)):.5f}"
+    if len(catalog) and not len(nearby):
+        cosines = _vectors(catalog.ra, catalog.dec) @ centre
+        nearest = int(np.argmax(cosines))
+        text += (
+            f", the nearest source of the catalogue is at RA {catalog.ra[nearest]:.5f}, Dec {catalog.dec[nearest]:.5f},"
+            f" {np.rad2deg(np.arccos(np.clip(cosines[nearest], -1.0, 1.0))):.4g} deg away"
+        )
+    raise AlignmentError(text)
+
+
+def _centre(group: Group) -> NDArray[np.float64]:
+    """Return the direction of the middle of all images of a group as a unit vector."""
+    centre = _around(group).mean(axis=0)
+    return centre / np.linalg.norm(centre)
 
 
 def _around(group: Group) -> NDArray[np.float64]:
@@ -446,10 +489,8 @@ def _around(group: Group) -> NDArray[np.float64]:
 
 def _near(catalog: Positions, group: Group, *, margin: float) -> NDArray[np.bool_]:
     """Tell which sources lie within the circle around the corners of all images, with a margin in arcsec."""
-    around = _around(group)
-    centre = around.mean(axis=0)
-    centre /= np.linalg.norm(centre)
-    radius = np.arccos(np.clip(around @ centre, -1.0, 1.0).min()) + np.deg2rad(margin / 3600.0)
+    centre = _centre(group)
+    radius = np.arccos(np.clip(_around(group) @ centre, -1.0, 1.0).min()) + np.deg2rad(margin / 3600.0)
     return _vectors(catalog.ra, catalog.dec) @ centre >= np.cos(radius)
 
 

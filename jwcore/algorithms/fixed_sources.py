@@ -54,6 +54,8 @@ def fixed_on_detector(
     fixed = []
     for k, place in enumerate(places):
         elsewhere = np.flatnonzero((_apart(views, views[k]) > reach).any(axis=1))
+        if len(elsewhere) == 1 < len(images) - 1:  # the odd one out may have a wrong header, and looks at the same sky
+            elsewhere = elsewhere[:0]
         elsewhere = elsewhere[:: -(-len(elsewhere) // COMPARED) or 1]
         votes = np.zeros(len(place), dtype=np.int64)
         for other in elsewhere:

@@ -24,5 +24,5 @@ def existing(named: str | Sequence[str] | None) -> str | Sequence[str] | None:
     """
     for name in [named] if isinstance(named, str) else named or ():
         if name and not Path(name).is_file():
-            raise ValueError(f"there is no file {name}")
+            raise ValueError(f"{name} is a folder, not a file" if Path(name).is_dir() else f"there is no file {name}")
     return named

@@ -52,13 +52,14 @@ def _report(result: Any, seconds: float) -> None:
     reused = sum(outcome.reused for outcome in result.outcomes.values())
     kept = f", {reused} up to date" if reused else ""
     for text in dict.fromkeys(_left_undone(result)):
-        click.echo(f"not done: {text}")
+        click.echo(text)
     click.echo(f"done in {seconds:.1f} s: {number} product{'s' * (number != 1)}{kept}")
 
 
 def _left_undone(result: Any) -> Iterator[str]:
-    """What steps could not do; the products are made without it."""
+    """What steps could not do, so that the products are made without it, and what they noted as ``warnings``."""
     for outcome in result.outcomes.values():
         for step in outcome.steps:
             if step["status"] == FAILED:
-                yield f"{step['label']}: {step['reason']}"
+                yield f"not done: {step['label']}: {step['reason']}"
+            yield from (f"warning: {step['label']}: {row.get('text')}" for row in step.get("warnings", ()))

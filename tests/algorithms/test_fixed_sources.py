@@ -75,10 +75,17 @@ def test_small_dithers_do_not_tell(offsets):
 
 
 def test_exposures_at_one_pointing_are_no_evidence():
-    images, numbers = exposures([(0.0, 0.0)] * 3 + [(2.0, 0.0)])
+    images, numbers = exposures([(0.0, 0.0)] * 3 + [(2.0, 0.0)] * 2)
     stars, artefacts = told(images, numbers)
     assert stars < 0.06
     assert artefacts == 1.0
+
+
+def test_one_wrong_header_does_not_take_the_stars_of_the_others():
+    images, _ = exposures([(0.0, 0.0)] * 4, artefacts=0)
+    images[3].wcs = pointed(SHAPE, offset=(5.0, 0.0))  # it looks where the others look
+    found = fixed_on_detector(images, origins=[(1, 1)] * 4)
+    assert [bool(fixed.any()) for fixed in found] == [False, False, False, True]
 
 
 def test_a_roll_moves_the_sky_but_not_at_the_centre():

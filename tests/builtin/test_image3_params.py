@@ -46,7 +46,7 @@ def test_texts_that_mean_nothing(model, name, value, message):
 )
 def test_files_that_are_not_there(tmp_path, model, name):
     there = tmp_path / "there"
-    there.touch()
+    there.write_text("RA,DEC\n1.0,2.0\n")
     resolved(model, **{name: str(there)})
     with pytest.raises(UsageError, match=rf"step\.{name} = .* there is no file .*gone"):
         resolved(model, **{name: f"{there},{tmp_path / 'gone'}" if name == "bkg_list" else str(tmp_path / "gone")})

@@ -96,6 +96,22 @@ def test_flags_and_nan_go_together(cleaned):
         np.testing.assert_array_equal(made.data[~bad], before.data[~bad])
 
 
+@pytest.mark.parametrize("resample_data", [True, False])
+def test_outliers_that_lie_in_sources_are_remarked(caplog, resample_data):
+    """The stars of one exposure are not where its WCS puts them; undersampled ones alone are no reason."""
+    context = Context("outlier_detection")
+    run(with_sky_levels(dithered()), context)
+    assert not context.record
+    exposures = dithered() if resample_data else ExposureSet([exposure(0, sky=0.3, group=k) for k in (1, 2, 3)])
+    if resample_data:
+        with_sky_levels(exposures)
+    exposures[1].data, exposures[1].err = (np.roll(plane, 3, axis=1) for plane in (exposures[1].data, exposures[1].err))
+    run(exposures, context := Context("outlier_detection"), resample_data=resample_data)
+    ((text,),) = [row.values() for row in context.record["warnings"]]
+    assert f"{context.counts['outliers_in_sources']} of {context.counts['outliers']} outliers (" in text
+    assert text in caplog.text
+
+
 def test_without_sky_levels_the_parameter_counts():
     exposures = dithered(count=3, sky=0.3, rays=False)
     assert sum(flagged(made).sum() for made in run(exposures)) < 60

@@ -152,6 +152,8 @@ def test_an_exposure_without_overlap_keeps_its_sky():
     found = levels(skymatch(exposures, SkymatchParams(skystat="median"), context))
     np.testing.assert_allclose(found, [0.0, 0.12, np.nan], atol=MEDIAN_ERROR)
     assert context.unchanged == {2}
+    (warning,) = context.record["warnings"]
+    assert warning["text"] == f"{exposures[2].meta.filename}: no sky level found"
 
 
 @pytest.mark.parametrize("subtracted", [False, True])

@@ -1,18 +1,23 @@
 """tweakreg in a run: status keywords, the record, and delivered parameters."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from jwcore import models, planner
-from jwcore.api import UsageError
+from jwcore.api import Context, StepFailed, UsageError
+from jwcore.builtin.image3.tweakreg import TweakregParams, tweakreg
+from jwcore.builtin.image3.tweakreg_catalogs import check_reference, reference_catalog
+from jwcore.cli import root
 from jwcore.references import Found
 from jwcore.report.story import story
 from jwcore.testing import tiny_image
 from tests.algorithms._sky import pointed
 
-from ._fields import SHAPE, exposure, sky_stars
+from ._fields import SHAPE, dithered, exposure, sky_stars
 from .test_tweakreg import SEGMENTS, write_reference
 
 DELIVERED = """#ASDF 1.0.0
@@ -60,11 +65,8 @@ def test_a_delivered_catalogue_service_is_replaced_by_none(tmp_path):
         planned(abs_refcat="GAIADR3")
 
 
-def run_image3(folder, wcses):
-    """Align exposures whose headers claim these WCSes; return the products and the recorded step.
-
-    The first two saw one field, the third another one.
-    """
+def written(folder, wcses):
+    """Write exposures whose headers claim these WCSes; the first two saw one field, the third another one."""
     paths = []
     for number, wcs in enumerate(wcses, start=1):
         made = tiny_image(EXPOSURE=f"{number:05d}")
@@ -76,9 +78,17 @@ def run_image3(folder, wcses):
         for step in ("assign_wcs", "flat_field", "photom"):
             made.meta.set(f"cal_step.{step}", "COMPLETE")
         paths.append(str(models.write(made, folder / f"jw00001001001_02101_{number:05d}_nrca1_cal.fits")))
+    return paths
+
+
+OTHERS = ["skymatch", "outlier_detection", "resample", "source_catalog"]
+
+
+def run_image3(folder, wcses):
+    """Align such exposures; return the products and the recorded step."""
     products = planner.plan(
-        paths, "image3", references="none", params={"tweakreg": SEGMENTS},
-        skip=["skymatch", "outlier_detection", "resample", "source_catalog"],
+        written(folder, wcses), "image3", references="none", params={"tweakreg": SEGMENTS},
+        skip=OTHERS,
     ).run()  # fmt: skip
     (outcome,) = products.outcomes.values()
     return products["crf"], next(step for step in outcome.steps if step["label"] == "tweakreg")
@@ -96,3 +106,82 @@ def test_the_record_tells_the_residuals_also_of_a_refusal(tmp_path):
     assert [one.meta.cal_step.tweakreg for one in made] == ["FAILED", "FAILED"]
     assert step["alignment"][1]["status"].startswith("refused: it is turned by")
     assert step["alignment"][1]["n_matches"] > 15
+
+
+def test_the_last_lines_of_a_run_name_what_was_left_out(tmp_path):
+    paths = written(
+        tmp_path, [pointed(SHAPE), pointed(SHAPE, offset=(0.02, 0.0)), pointed(SHAPE, offset=(0.0, 7200.0))]
+    )
+    options = [f"-stweakreg.{name}={value}" for name, value in SEGMENTS.items()]
+    options += ["--references=none", *(f"--skip={label}" for label in OTHERS), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(root, ["run", "image3", *paths, *options])
+    *_, warning, last = done.output.splitlines()
+    assert last.startswith("done in")
+    assert warning.startswith("warning: tweakreg: 1 of 3 groups of exposures could not be aligned and keep the WCS")
+    assert "jw00001001001_02101_00003_nrca1_cal: it overlaps with nothing that is aligned; leave" in warning
+    assert "searchrad (now 2 arcsec)" in warning
+    assert not done.exit_code
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("stars.csv", "x,y\n1.0,2.0\n", "has no columns RA and DEC, nor sky_centroid; there is: x, y"),
+        ("stars.txt", "RA DEC\n1.0 2.0\nbad 3.0\n", "column RA cannot be used: row 2 holds 'bad'"),
+        ("rows.csv", "RA,DEC\n", "reference catalogue is empty: it has no rows"),
+        ("places.csv", "RA,DEC\n,2.0\n", "reference catalogue is empty: none of its 1 rows"),
+        ("nothing.csv", "", "cannot read this catalogue: the file is empty"),
+        ("motion.csv", "RA,DEC,pmRA,pmDE\n1.0,2.0,3.0,4.0\n", "no column ref_epoch"),
+        (".", "", r"tweakreg\.abs_refcat = .* is a folder, not a file"),
+    ],
+)
+def test_unfit_reference_catalogues_are_refused_while_planning(tmp_path, name, text, message):
+    product = models.write(tiny_image(), tmp_path / "x_cal.fits")
+    if text or name != ".":
+        (tmp_path / name).write_text(text)
+    params = {"tweakreg": {"abs_refcat": str(tmp_path / name)}}
+    with pytest.raises(UsageError, match=message):
+        planner.plan(product, "image3", references="none", params=params)
+
+
+def test_large_reference_catalogues_are_read_when_they_are_used(tmp_path, monkeypatch):
+    (tmp_path / "large.csv").write_text("x,y\n1.0,2.0\n")
+    monkeypatch.setattr("jwcore.builtin.image3.tweakreg_catalogs.LARGEST_CHECKED", 5)
+    check_reference(str(tmp_path / "large.csv"))
+    with pytest.raises(UsageError, match="no columns"):
+        reference_catalog(str(tmp_path / "large.csv"), year=None)
+
+
+def test_a_catalogue_of_another_field_is_named_with_its_place(tmp_path, caplog):
+    ra, dec, flux = sky_stars()
+    path = write_reference(tmp_path / "wrong.ecsv", stars=(ra + 180.0, -dec, flux))
+    exposures, context = dithered(), Context()
+    wcses = [made.wcs for made in exposures]
+    with caplog.at_level(logging.INFO, "jwcal"), pytest.raises(StepFailed) as failure:
+        tweakreg(exposures, TweakregParams(abs_refcat=path, **SEGMENTS), context)
+    text = str(failure.value)
+    assert text.startswith(
+        f"the exposures do not fit the catalogue {path}: the catalogue has 0 sources near the images"
+    )
+    for part in (
+        "images lie around RA",
+        "180 deg away",
+        "with one another is not applied either",
+        "abs_searchrad (now 6",
+    ):
+        assert part in text
+    assert "leave" not in text
+    assert not [
+        record.message for record in caplog.records if record.name == "jwcal.step" and "shift" in record.message
+    ]
+    assert [made.wcs for made in exposures] == wcses
+    assert {row["status"].split(":")[0] for row in context.record["alignment"]} == {"undone"}
+
+
+def test_a_catalogue_that_is_off_is_named(tmp_path):
+    ra, dec, flux = sky_stars()
+    path = write_reference(tmp_path / "near.ecsv", stars=(ra, dec + 25.0 / 3600, flux))
+    with pytest.raises(
+        StepFailed, match=r"do not fit the catalogue .*near\.ecsv: the 4 exposures that fit one another: \d+ m"
+    ):
+        tweakreg(dithered(), TweakregParams(abs_refcat=path, **SEGMENTS), Context())

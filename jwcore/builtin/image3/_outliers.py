@@ -28,6 +28,9 @@ DITHERED, REPEATED = "imaging", "coronagraphy"
 """Families of exposures that are compared with one another, and integration by integration."""
 MARGIN = 3
 """Output pixels around a footprint that resampling may reach."""
+MANY, OF_AREA, LEAST = 0.25, 3.0, 50
+"""Outliers lie in sources suspiciously often when it is that share of them, that multiple of the share of the pixels which
+sources cover, and that number: cosmic rays fall anywhere."""
 
 
 def _numbers(text: str) -> tuple[float, float]:
@@ -213,6 +216,20 @@ def flag(image: Image, outliers: np.ndarray, context: Context, *, in_sources: np
     context.count(
         outliers=int(np.count_nonzero(outliers)), outliers_in_sources=int(np.count_nonzero(outliers & in_sources))
     )
+
+
+def remark_sources(context: Context, *, area: float) -> None:
+    """Warn when sources, which cover a part of the area, have more of the outliers than cosmic rays would explain."""
+    number, inside = context.counts.get("outliers", 0), context.counts.get("outliers_in_sources", 0)
+    if inside < LEAST or inside < max(MANY, OF_AREA * area) * number:
+        return
+    text = (
+        f"{inside} of {number} outliers ({100 * inside / number:.0f}%) lie in sources, which cover {100 * area:.1f}% of the"
+        " pixels: exposures that are not aligned lose their stars so (see tweakreg), stars that are narrower than a pixel"
+        " their cores (then --use outlier_detection=builtin:undersampled)"
+    )
+    context.log.warning("%s", text)
+    context.note("warnings", [{"text": text}])
 
 
 def match_nans(exposure: Exposure) -> None:

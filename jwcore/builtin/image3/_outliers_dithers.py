@@ -9,6 +9,7 @@ from jwcore.builtin.image3 import _mosaic
 from jwcore.builtin.image3._outliers import (
     background_of,
     flag,
+    remark_sources,
     require_error,
     resampled_groups,
     save,
@@ -47,7 +48,7 @@ def _flag_resampled(exposures: ExposureSet, params: ResampledParams, context: Co
     stack = resampled_groups(exposures, grid, maps, params, context, scratch)
     median = stack.median()
     del stack
-    level = source_level(median)
+    level, area = source_level(median), 0.0
     if params.save_intermediate_results:
         save_mosaic(context, "median", exposures, range(len(exposures)), grid=grid, params=params, data=median)
     for index, exposure in enumerate(exposures.each()):
@@ -63,7 +64,10 @@ def _flag_resampled(exposures: ExposureSet, params: ResampledParams, context: Co
             snr=params.thresholds,
             scale=params.slopes,
         )
-        flag(image, outliers, context, in_sources=model > level)
+        in_sources = model > level
+        flag(image, outliers, context, in_sources=in_sources)
+        area += in_sources.mean() / len(exposures)
+    remark_sources(context, area=area)
 
 
 def _flag_directly(exposures: ExposureSet, params: ResampledParams, context: Context, scratch: Path | None) -> None:
@@ -91,3 +95,4 @@ def _flag_directly(exposures: ExposureSet, params: ResampledParams, context: Con
         image = cast("Image", exposure)
         data = image.data - _mosaic.sky_level(image.meta)
         flag(image, deviants(data, image.err, median, snr=params.thresholds[0]), context, in_sources=in_sources)
+    remark_sources(context, area=in_sources.mean())

@@ -79,17 +79,21 @@ def skymatch(exposures: ExposureSet, params: SkymatchParams, context: Context) -
             levels[members] = level
     if not np.isfinite(levels).any():
         raise SkipStep("no exposure has a valid sky level: they do not overlap, or have no usable pixels")
+    warnings = []
     for index, exposure in enumerate(exposures.each()):
         level = float(levels[index])
         if not np.isfinite(level):
             remark = _forget(exposure.meta)
-            context.log.warning("%s: no sky level found%s", exposure.meta.filename, remark)
+            warnings.append({"text": f"{exposure.meta.filename}: no sky level found{remark}"})
+            context.log.warning("%s", warnings[-1]["text"])
             context.leave_out(index)
             continue
         if params.subtract:
             image = cast("Image", exposure)
             image.data -= np.float32(level)
         _record(exposure.meta, level, params)
+    if warnings:
+        context.note("warnings", warnings)
     context.count(matched=int(np.isfinite(levels).sum()))
     return exposures
 

@@ -10,7 +10,13 @@ from pydantic import field_validator, model_validator
 
 from jwcore.api import BadInput, StepFailed, UsageError, param, step
 from jwcore.builtin.image3.finder_params import FinderParams, finder_settings
-from jwcore.builtin.image3.tweakreg_catalogs import custom_catalogs, numbers, read_sources, reference_catalog
+from jwcore.builtin.image3.tweakreg_catalogs import (
+    check_reference,
+    custom_catalogs,
+    numbers,
+    read_sources,
+    reference_catalog,
+)
 from jwcore.builtin.named_files import existing
 from jwcore.builtin.sky_keywords import SipParams, refresh_approximation, refresh_footprint
 
@@ -69,7 +75,7 @@ class TweakregParams(FinderParams, SipParams):
     @field_validator("abs_refcat")
     @classmethod
     def _check_reference(cls, name: str | None) -> str | None:
-        """Refuse catalogue services, and files that are not there."""
+        """Refuse catalogue services, and files that are not there or are no reference catalogues."""
         if (name or "").strip().upper() in GAIA_SERVICES:
             raise UsageError(
                 f"tweakreg.abs_refcat = {name}: no catalogue is fetched from the network",
@@ -77,6 +83,8 @@ class TweakregParams(FinderParams, SipParams):
                 " and name that file; None aligns the exposures with one another only",
             )
         existing(name)
+        if name:
+            check_reference(name)
         return name
 
     @model_validator(mode="after")
@@ -92,12 +100,8 @@ class TweakregParams(FinderParams, SipParams):
         return self
 
 
-CARRIED = "carried"
-"""Beginning of the status of exposures that move with others."""
-CURE = (
-    "all keep the WCS of their pointing; look at the sources (save_catalogs), leave that exposure out, or change searchrad,"
-    " tolerance, snr_threshold, kernel_fwhm, fitgeometry or minobj; accept_doubtful=true applies a refused fit all the same"
-)
+CARRIED, UNDONE = "carried", "undone"
+"""Beginnings of the status of exposures that move with others, and of those whose alignment was taken back."""
 STARS_ONLY = ("minsep_fwhm", "sigma_radius", "sharplo", "sharphi", "roundlo", "roundhi", "brightest", "peakmax")
 SEGMENTS_ONLY = ("npixels", "connectivity", "nlevels", "contrast", "multithresh_mode", "localbkg_width", "deblend")
 FLUXES_ONLY = ("apermask_method", "kron_params")
@@ -118,8 +122,6 @@ def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -
     Exposures that could not be fitted, or whose fit is not to be believed, keep their WCS, but all move with those that fit a
     catalogue. When no exposure could be fitted all keep their WCSes.
     """
-    from jwcore.algorithms.alignment import AlignmentError
-
     groups = list(exposures.groups().values())
     alone = len(groups) < 2
     if alone and not params.abs_refcat and not params.save_catalogs:
@@ -129,12 +131,12 @@ def tweakreg(exposures: ExposureSet, params: TweakregParams, context: Context) -
     images = _images(exposures, params, context)
     if alone and catalog is None:
         raise StepFailed("there is one group of exposures and no abs_refcat; its catalogues are saved")
+    of_groups = [[images[i] for i in group] for group in groups]
     try:
-        _align([[images[i] for i in group] for group in groups], catalog, params, context)
-    except AlignmentError as error:
-        raise StepFailed(f"{error}; {CURE}") from None
+        _align(of_groups, catalog, params, context)
     finally:
         _report(exposures, images, params, context)
+    _warn(of_groups, params, context)
     _correct(exposures, images, params, context)
     return exposures
 
@@ -169,14 +171,34 @@ def _align(
             align_relative(groups, _settings(params), expand=expand, keep_order=params.enforce_user_order)
         except AlignmentError as error:
             if catalog is None:
-                raise
+                text = f"{error}; all keep the WCS of their pointing: {_cure(str(error), params)}"
+                raise StepFailed(text) from None
             context.log.warning("%s; each group is aligned with the catalogue alone", error)
         together = [image for group in groups for image in group if image.status in ("aligned", "reference")]
         others = [group for group in groups if group[0] not in together]
     if catalog is not None:
-        align_to_catalog(others, catalog, _settings(params, prefix="abs_"), whole=together)
+        try:
+            align_to_catalog(others, catalog, _settings(params, prefix="abs_"), whole=together)
+        except AlignmentError as error:
+            undone = ", and the alignment of the exposures with one another is not applied either" if together else ""
+            raise StepFailed(
+                f"the exposures do not fit the catalogue {params.abs_refcat}: {error}; all keep the WCS of their pointing"
+                f"{undone}: see that the file has stars of this field, in ICRS degrees; else"
+                f" {_cure(str(error), params, prefix='abs_')}; without abs_refcat exposures are aligned with one another only"
+            ) from None
         for image in (image for group in groups for image in group):
             image.wcs.name = f"FIT-LVL3-{Path(params.abs_refcat or '').name}"
+
+
+def _cure(problem: str, params: TweakregParams, *, prefix: str = "") -> str:
+    """Say what may help where sources did not fit, with the prefix ``abs_`` in the alignment with a catalogue."""
+    names = (
+        f"{prefix}searchrad (now {getattr(params, prefix + 'searchrad'):g} arcsec), {prefix}tolerance, {prefix}minobj"
+    )
+    cure = f"look at the sources (save_catalogs) and change {names}, {prefix}fitgeometry, snr_threshold or kernel_fwhm"
+    if "refused: " in problem:
+        cure += "; accept_doubtful=true applies a refused fit all the same"
+    return cure
 
 
 def _settings(params: TweakregParams, *, prefix: str = "") -> AlignSettings:
@@ -330,15 +352,41 @@ def _report(exposures: ExposureSet, images: Sequence[AlignImage], params: Tweakr
         context.save("alignment", Catalog(_fit_table(images)))
 
 
+def _warn(groups: Sequence[Sequence[AlignImage]], params: TweakregParams, context: Context) -> None:
+    """Say, also at the end of the run, which groups have no fit of their own, and what may help."""
+    from jwcore.algorithms.alignment import reasons
+
+    carried = [group for group in groups if group[0].status.startswith(CARRIED)]
+    unaligned = [group for group in groups if group not in carried and group[0].status not in ("reference", "aligned")]
+    warnings = []
+    for found, state, prefix in (
+        (unaligned, "could not be aligned and keep the WCS of their pointing", ""),
+        (carried, "have no fit of their own and were moved with the others", "abs_"),
+    ):
+        if found:
+            told = reasons(found)
+            warnings.append(
+                f"{len(found)} of {len(groups)} groups of exposures {state}, which may double their stars in a mosaic: {told};"
+                f" leave them out of the association, or {_cure(told, params, prefix=prefix)}"
+            )
+    for text in warnings:
+        context.log.warning("%s", text)
+    if warnings:
+        context.note("warnings", [{"text": text} for text in warnings])
+
+
 def _tell(name: str, image: AlignImage, left: str, context: Context) -> None:
     """Log what happened to one group, by its first image."""
     if image.status.startswith(CARRIED):
         context.log.warning("%s has no fit of its own and moves with the others (%s)", name, image.status)
-    elif image.status not in ("reference", "aligned", "unaligned", "undone"):
+    elif image.status.startswith(UNDONE):
+        context.log.info("%s: %s", name, image.status)
+    elif image.status not in ("reference", "aligned", "unaligned"):
         context.log.warning("%s is not aligned: %s", name, image.status)
     elif (fit := image.fit) is not None:
         context.log.info(
-            "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches; %s",
+            "%s: shift %.4f %.4f arcsec, rotation %.5f deg, scale %.6f, rms %.1f mas, %d of %d matches;"
+            " mean offsets left, east and north: %s",
             name, *fit.shift, fit.rotation, fit.scale, 1e3 * fit.rmse, fit.used, fit.matches, left,
         )  # fmt: skip
         if image.objections:
@@ -354,7 +402,7 @@ def _residuals(exposures: ExposureSet, images: Sequence[AlignImage]) -> Iterator
             "exposure": image.name,
             "group": image.group,
             "detector": meta.instrument.detector or "",
-            "n_matches": left.matches if left else 0,
+            "n_matches": left.matches if left else image.matched,
             **{name: round(1e3 * figures[name], 2) + 0.0 if left else None for name in ("dx_mas", "dy_mas", "rms_mas")},
             "status": " though ".join([image.status, *(["; ".join(image.objections)] if image.objections else [])]),
         }

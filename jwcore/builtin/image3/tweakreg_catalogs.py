@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,11 @@ COLUMNS = {name: (name,) for name in ("RA", "DEC", "PMRA", "REF_EPOCH", "WEIGHT"
 as by Gaia, or as by VizieR."""
 MOTION = ("PMRA", "PMDEC")
 EPOCH = "REF_EPOCH"
+LARGEST_CHECKED = 5_000_000
+"""Size in bytes up to which a reference catalogue is read while a run is planned, some 50 000 stars."""
 YEARS = (1800.0, 2100.0)
 """What may be an epoch; Julian Dates are not."""
+SHOWN_COLUMNS = 8
 FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".vot": "votable", ".xml": "votable"}
 """Formats of tables by the end of the file name; others are text, whose kind is guessed."""
 NO_NUMBER = [("", "0"), ("null", "0")]
@@ -100,9 +104,35 @@ def reference_catalog(name: str, *, year: float | None) -> tuple[Positions, int]
     moved : int
         How many stars were moved.
     """
-    import numpy as np
-
     from jwcore.algorithms.alignment import Positions
+
+    stars = _read_stars(name)
+    ra, dec = stars.ra, stars.dec
+    if stars.motions:
+        ra, dec = _at_epoch(stars, year=year, where=name)
+    catalog = Positions(ra, dec, stars.weight).take(_usable(ra, dec, stars.weight))
+    return catalog, len(catalog) if stars.motions else 0
+
+
+def check_reference(name: str) -> None:
+    """Refuse, while a run is planned, a file that cannot be a reference catalogue; large ones are read when they are used."""
+    if Path(name).stat().st_size <= LARGEST_CHECKED:
+        _read_stars(name)
+
+
+@dataclass(frozen=True)
+class _Stars:
+    """A reference catalogue as it is in its file: degrees, and ``motions``: mas/yr in RA and Dec, and the epoch in years."""
+
+    ra: np.ndarray
+    dec: np.ndarray
+    weight: np.ndarray | None
+    motions: tuple[np.ndarray, ...]
+
+
+def _read_stars(name: str) -> _Stars:
+    """Read a reference catalogue, and refuse one in which nothing can be used."""
+    import numpy as np
 
     table = _read_table(_locate(name, [Path()]))
     columns = _by_name(table, where=name)
@@ -113,19 +143,22 @@ def reference_catalog(name: str, *, year: float | None) -> tuple[Positions, int]
             np.asarray(getattr(table["sky_centroid"].icrs, axis).deg, dtype=np.float64) for axis in ("ra", "dec")
         )
     else:
-        raise UsageError("no columns RA and DEC, nor sky_centroid", where=name, cure="add RA and DEC in degrees")
-    moves = [columns[axis] for axis in MOTION if axis in columns]
-    if len(moves) == 1:
-        cure = f"add the other of {' and '.join(MOTION)}, or take it out if the positions are those of the observation"
-        raise UsageError(f"{moves[0]} is the only proper motion", where=name, cure=cure)
-    if moves:
-        ra, dec = _at_epoch(table, columns, ra, dec, year=year, where=name)
-    usable = np.isfinite(ra) & np.isfinite(dec)
+        found = f"; there is: {', '.join(table.colnames[:SHOWN_COLUMNS])}" if table.colnames else ""
+        text = f"the reference catalogue has no columns RA and DEC, nor sky_centroid{found}"
+        raise UsageError(text, where=name, cure="add RA and DEC in degrees, or rename those that hold them")
     weight = numbers(table, columns["WEIGHT"], where=name) if "WEIGHT" in columns else None
-    if weight is not None:
-        usable &= weight > 0
-    catalog = Positions(ra, dec, weight).take(usable)
-    return catalog, len(catalog) if moves else 0
+    stars = _Stars(ra, dec, weight, _motions(table, columns, where=name))
+    if not _usable(ra, dec, weight).any():
+        text = f"none of its {len(table)} rows has a position, and a weight above 0" if len(table) else "it has no rows"
+        cure = "give one with stars of the field; None aligns the exposures with one another only"
+        raise UsageError(f"the reference catalogue is empty: {text}", where=name, cure=cure)
+    return stars
+
+
+def _usable(ra: np.ndarray, dec: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    import numpy as np
+
+    return np.isfinite(ra) & np.isfinite(dec) & (True if weight is None else weight > 0)
 
 
 def _by_name(table: Table, *, where: str) -> dict[str, str]:
@@ -140,35 +173,44 @@ def _by_name(table: Table, *, where: str) -> dict[str, str]:
     return found
 
 
-def _at_epoch(
-    table: Table, columns: dict[str, str], ra: np.ndarray, dec: np.ndarray, *, year: float | None, where: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Move stars to the epoch of the observation."""
-    from jwcore.algorithms.proper_motion import moved_stars
-
+def _motions(table: Table, columns: dict[str, str], *, where: str) -> tuple[np.ndarray, ...]:
+    """Read proper motions and their epoch; empty where the catalogue has none."""
+    moves = [columns[axis] for axis in MOTION if axis in columns]
+    if not moves:
+        return ()
+    if len(moves) == 1:
+        cure = f"add the other of {' and '.join(MOTION)}, or take it out if the positions are those of the observation"
+        raise UsageError(f"{moves[0]} is the only proper motion", where=where, cure=cure)
     if EPOCH not in columns:
         cure = "add it (2016.0 for Gaia DR3), or take pmra and pmdec out if the positions are those of the observation"
         raise UsageError("there are proper motions but no column ref_epoch", where=where, cure=cure)
-    if year is None:
-        cure = "add EXPMID to the headers of the exposures, or take pmra and pmdec out of the catalogue"
-        raise UsageError("there are proper motions, but no exposure knows its time", where=where, cure=cure)
-    pm_ra, pm_dec = (numbers(table, columns[name], unit="mas/yr", where=where) for name in MOTION)
     epoch = numbers(table, columns[EPOCH], unit="yr", where=where)
     strange = epoch[(epoch < YEARS[0]) | (epoch > YEARS[1])]
     if strange.size:
         cure = "give Julian years, 2016.0 for Gaia DR3"
         raise UsageError(f"{columns[EPOCH]} = {strange[0]:g} is no year", where=where, cure=cure)
-    return moved_stars(ra, dec, pm_ra=pm_ra, pm_dec=pm_dec, years=year - epoch)
+    return (*(numbers(table, name, unit="mas/yr", where=where) for name in moves), epoch)
+
+
+def _at_epoch(stars: _Stars, *, year: float | None, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Move stars to the epoch of the observation."""
+    from jwcore.algorithms.proper_motion import moved_stars
+
+    if year is None:
+        cure = "add EXPMID to the headers of the exposures, or take pmra and pmdec out of the catalogue"
+        raise UsageError("there are proper motions, but no exposure knows its time", where=where, cure=cure)
+    pm_ra, pm_dec, epoch = stars.motions
+    return moved_stars(stars.ra, stars.dec, pm_ra=pm_ra, pm_dec=pm_dec, years=year - epoch)
 
 
 # ---- tables
 def _read_table(path: Path) -> Table:
-    from astropy.table import QTable, Table
+    from astropy.table import Table
 
     kind = FORMATS.get(path.suffix.lower(), "ascii")
     try:
-        if kind == "ascii.ecsv":
-            return QTable.read(path, format=kind)
+        if not path.stat().st_size:
+            raise ValueError("the file is empty")
         return Table.read(path, format=kind, **({"fill_values": NO_NUMBER} if kind == "ascii" else {}))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -189,7 +231,19 @@ def numbers(table: Table, name: str, *, unit: str = "", where: str = "") -> np.n
         if unit and getattr(column, "unit", None) is not None:
             values = Quantity(values, column.unit).to_value(unit)
     except (TypeError, ValueError, UnitConversionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = _text_in(column) or str(error).splitlines()[0]
         cure = f"write numbers{f' in {unit}' if unit else ''}"
         raise UsageError(f"column {name} cannot be used: {reason}", where=where, cure=cure) from None
     return np.where(missing, np.nan, values)
+
+
+def _text_in(column: Any) -> str:
+    """Find the first cell that holds text in place of a number."""
+    missing = getattr(column, "mask", None)
+    for row, cell in enumerate(column):
+        if missing is None or not missing[row]:
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                return f"row {row + 1} holds '{cell}'"
+    return ""

@@ -12,6 +12,7 @@ from jwcore.builtin.image3._outliers import (
     background_of,
     flag,
     in_series,
+    remark_sources,
     resampled_groups,
     save,
     save_mosaic,
@@ -85,6 +86,7 @@ def _flag(exposures: ExposureSet, params: ResampledParams, context: Context, scr
 
     means = resampled_groups(exposures, grid, maps, params, context, scratch, view=averaged)
     typical = means.median(lower=True)
+    area = 0.0
     group_of = {member: number for number, members in enumerate(exposures.groups().values()) for member in members}
     for index, exposure in enumerate(exposures.each()):
         image = cast("Image", exposure)
@@ -103,7 +105,10 @@ def _flag(exposures: ExposureSet, params: ResampledParams, context: Context, scr
             excess=blot(excess, pixel_map=shifted(maps[index], origin)),
             typical=blot(typical, pixel_map=maps[index]),
         )
-        flag(image, outliers, context, in_sources=model > level)
+        in_sources = model > level
+        flag(image, outliers, context, in_sources=in_sources)
+        area += in_sources.mean() / len(exposures)
+    remark_sources(context, area=area)
 
 
 def _averaged(image: Image, model: np.ndarray, params: ResampledParams) -> Image:
