@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import Any
 
 from jwcore.distributions import FIRST_PARTY
-from jwcore.models.history import CONFIGURATION, RUN, Record, digest, flat_entries, runs  # noqa: F401
+from jwcore.models.history import CONFIGURATION, RUN, Record, digest
 from jwcore.plan_model import Node, Plan, PlannedEntry, PlannedForEach, PlannedSave, PlannedSplit, PlannedStep
 from jwcore.plugins import Plugins
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from jwcore import models
 from jwcore.errors import UsageError
-from jwcore.report import pictures
+from jwcore.report import pictures, plots
+from jwcore.report.figures import svg
 from jwcore.report.page import Page
 
 SETTINGS: dict[str, dict[str, Any]] = {"clean_flicker_noise": {"skip": False}, "resample": {"weight_type": "exptime"}}
@@ -113,7 +114,7 @@ def demo_page(
     )
     page.heading("The mosaic")
     page.picture(
-        pictures.svg(pictures.images([models.read(mosaic).data], [mosaic.name], size=8)),
+        svg(pictures.images([models.read(mosaic).data], [mosaic.name], size=8)),
         "The mosaic, MJy/sr, asinh stretch; grey where no exposure looked. The noise is larger at the edges, which fewer "
         "than four exposures cover. The stars and galaxies are those of a random field, not of a real one.",
     )
@@ -177,7 +178,7 @@ def _before_after(raw: Path, calibrated: Path) -> str:
     before = models.read(raw).data[0, -1]
     after = models.read(calibrated).data
     window = np.s_[700:1300, 700:1300]
-    return pictures.svg(pictures.images([before[window], after[window]], ["raw, last group", "calibrated"], size=5.5))
+    return svg(pictures.images([before[window], after[window]], ["raw, last group", "calibrated"], size=5.5))
 
 
 def _figures(comparison: Any) -> list[tuple[str, str]]:
@@ -208,4 +209,4 @@ def _residuals(comparison: Any, saturated: np.ndarray) -> str:
         "xlabel": "ΔRA cos Dec (mas)", "ylabel": "ΔDec (mas)",
         "title": "position of stars", "special": special,
     }  # fmt: skip
-    return pictures.svg(pictures.scatter([flux, position]))
+    return svg(plots.scatter([flux, position]))

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from jwcore import models
+from jwcore.models.history import runs
 from jwcore.plan_model import COMPLETE, SKIPPED
-from jwcore.provenance import runs
-from jwcore.report import pictures
+from jwcore.report import plots
+from jwcore.report.figures import svg
 from jwcore.report.page import Page
-from jwcore.report.pictures import svg
+from jwcore.report.words import share
 
 Record = dict[str, Any]
 LONGEST = 40
@@ -46,14 +47,22 @@ def latest(history: Sequence[Record], label: str) -> Record | None:
     return None
 
 
+def _done(page: Page, history: Sequence[Record], label: str, *, heading: str, failed: str) -> Record | None:
+    """Find a step that was not skipped and start its section, with the reason if it failed."""
+    step = latest(history, label)
+    if step is None or step["status"] == SKIPPED:
+        return None
+    page.heading(heading)
+    if step["status"] != COMPLETE:
+        page.text(f"{failed}: {step.get('reason', 'no reason is recorded')}.")
+    return step
+
+
 # ---- alignment
 def _alignment(page: Page, history: Sequence[Record]) -> None:
-    step = latest(history, "tweakreg")
-    if step is None or step["status"] == SKIPPED:
+    step = _done(page, history, "tweakreg", heading="Alignment", failed="The exposures were not aligned")
+    if step is None:
         return
-    page.heading("Alignment")
-    if step["status"] != COMPLETE:
-        page.text(f"The exposures were not aligned: {step.get('reason', 'no reason is recorded')}.")
     found = step.get("counts", {})
     names = {
         "groups": "Groups of exposures", "sources": "Sources used", "aligned": "Exposures aligned",
@@ -75,12 +84,12 @@ def _residuals(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     if known.any():
         several = len(set(detectors)) > 1
         kinds = [kind for kind, use in zip(detectors if several else groups, known, strict=True) if use]
-        vectors = pictures.vectors(dx[known], dy[known], rms[known], kinds, unit="mas")
+        vectors = plots.vectors(dx[known], dy[known], rms[known], kinds, unit="mas")
         text = "Mean offset of an exposure's sources from their matches after the fit, with a circle of the rms; colours by "
         drawn.append((svg(vectors), f"{text}{'detector' if several else 'group'}."))
     if np.isfinite(rms).any():
         notes = [f"{row.get('n_matches', 0)} matches" for row in rows]
-        levels = pictures.levels(names, rms, xlabel="rms of the residuals (mas)", notes=notes)
+        levels = plots.levels(names, rms, xlabel="rms of the residuals (mas)", notes=notes)
         drawn.append((svg(levels), "Scatter of each exposure's sources about their matches."))
     page.pictures(drawn)
     header = ("exposure", "group", "detector", "matches", "Δ east (mas)", "Δ north (mas)", "rms (mas)", "status")
@@ -120,7 +129,7 @@ def _sky(page: Page, meta: models.Meta, table: np.ndarray | None) -> None:
     if levels.size > 1 and table is not None:
         names = list(map(str, table["FILENAME"] if "FILENAME" in columns else range(1, levels.size + 1)))
         notes = [f"{level:.4g}" for level in levels]
-        drawn = pictures.levels(_short(names), levels, xlabel=f"sky level ({unit})", notes=notes)
+        drawn = plots.levels(_short(names), levels, xlabel=f"sky level ({unit})", notes=notes)
         page.pictures([(svg(drawn), "Sky level of each exposure, as skymatch recorded it.")])
 
 
@@ -130,23 +139,19 @@ def _columns(table: np.ndarray | None) -> tuple[str, ...]:
 
 # ---- outliers
 def _outliers(page: Page, history: Sequence[Record], table: np.ndarray | None) -> None:
-    step = latest(history, "outlier_detection")
-    if step is None or step["status"] == SKIPPED:
-        return
-    page.heading("Outliers")
-    if step["status"] != COMPLETE:
-        page.text(f"Outliers were not sought: {step.get('reason', 'no reason is recorded')}.")
+    step = _done(page, history, "outlier_detection", heading="Outliers", failed="Outliers were not sought")
+    if step is None or step["status"] != COMPLETE:
         return
     found = step.get("counts", {})
     number = found.get("outliers", 0)
-    facts = [("Pixels flagged in all exposures", f"{number:,}")]
+    facts = [("Pixels flagged, sum of the exposures", f"{number:,.0f}")]
     if table is not None and {"SUBSIZE1", "SUBSIZE2"} <= {*_columns(table)}:
-        pixels = float(np.sum(np.asarray(table["SUBSIZE1"], float) * table["SUBSIZE2"]))
-        facts.append(("Share of all pixels", f"{number / pixels:.3%}"))
+        pixels = int(np.sum(np.asarray(table["SUBSIZE1"], float) * table["SUBSIZE2"]))
+        facts.append(("Share of their pixels", share(number, pixels, digits=3)))
     inside = found.get("outliers_in_sources")
     if inside is not None:
-        share = f" ({inside / number:.1%} of all)" if number else ""
-        facts.append(("Flagged inside sources", f"{inside:,}{share}"))
+        part = f" ({share(inside, number)} of all)" if number else ""
+        facts.append(("Flagged inside sources", f"{inside:,.0f}{part}"))
     page.facts(facts)
 
 

@@ -10,33 +10,42 @@ from typing import Any
 
 from jwcore import hookspecs, models
 from jwcore.declare import STAGE_MARK
+from jwcore.models.history import flat_entries, runs
 from jwcore.plan_model import COMPLETE, FAILED, SKIPPED
-from jwcore.provenance import flat_entries, runs
 from jwcore.report.page import Page
 from jwcore.report.story import figures, story
 
 Record = dict[str, Any]
 SIGNS = {COMPLETE: ("✓", "good"), SKIPPED: ("–", ""), FAILED: ("✗", "bad")}
-"""Sign and kind of a step by its status."""
+"""Sign and kind of a step by its status, the worst last."""
 
 
 def show_steps(page: Page, meta: models.Meta, history: Sequence[Record]) -> None:
     """Add the status of all steps at a glance: those of the record, after those that only keywords tell of."""
-    told: list[tuple[str, str, str]] = []
+    told: dict[tuple[str, str], list[Record]] = {}
     recorded: set[str | None] = set()
     keywords = _status_keywords()
-    for run, settings in _of_one(history):
+    for run, settings in runs(history):
         stages = {entry["label"]: entry["stage"] for entry in flat_entries(settings.get("entries", []))}
-        told += [(step["label"], step["status"], step.get("reason", "")) for step in run["steps"]]
-        recorded |= {keywords.get(stages.get(step["label"], "")) for step in run["steps"]}
+        for step in run["steps"]:
+            told.setdefault((run["recipe"], step["label"]), []).append(step)
+            recorded.add(keywords.get(stages.get(step["label"], "")))
     named = {path.removeprefix("cal_step."): str(value) for path, value in meta.items() if path.startswith("cal_step.")}
-    others = [(name, status, "") for name, status in named.items() if name not in recorded]
-    marks = []
-    for label, status, reason in dict.fromkeys([*others, *told]):
-        sign, kind = SIGNS.get(status, ("", ""))
-        marks.append((f"{sign} {label}", kind, f"{status.lower()}: {reason}" if reason else status.lower()))
+    others = [[{"label": name, "status": status}] for name, status in named.items() if name not in recorded]
+    marks = dict.fromkeys(_mark(steps) for steps in (*others, *told.values()))
     if marks:
         page.marks(marks)
+
+
+def _mark(steps: Sequence[Record]) -> tuple[str, str, str]:
+    """Word the status of one step of all exposures: where they differ, the worst, and how many it befell."""
+    severity = [*SIGNS]
+    worst = max(steps, key=lambda step: severity.index(step["status"]) if step["status"] in SIGNS else -1)
+    status, reason = worst["status"], worst.get("reason", "")
+    number = sum(step["status"] == status for step in steps)
+    some = f" ({number} of {len(steps)} {status.lower()})" if number < len(steps) else ""
+    _, kind = SIGNS.get(status, ("", ""))
+    return f"{_signed(worst)}{some}", kind, f"{status.lower()}: {reason}" if reason else status.lower()
 
 
 def _status_keywords() -> dict[str, str | None]:
@@ -77,11 +86,6 @@ def show_making(page: Page, path: Path, history: Sequence[Record]) -> None:
     page.verbatim(f"jwcal rerun {quote(path.name)} -o again\njwcal explain {quote(path.name)}")
     runs_before = f", with the {len(told) - 1} runs before" if len(told) > 1 else ""
     page.verbatim("\n".join(story(list(history), shown=set())), summary=f"The whole record in words{runs_before}")
-
-
-def _of_one(history: Sequence[Record]) -> list[tuple[Record, Record]]:
-    """Choose one run of each recipe, as all exposures of a mosaic went through the same."""
-    return list({run["recipe"]: (run, settings) for run, settings in runs(history)}.values())
 
 
 def _rows(run: Record, settings: Record) -> Iterator[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from jwcore.models.writer import atomic
 
+GENERATOR = '<meta name="generator" content="jwcal">'
+"""What pages of ours begin with, and files of others do not."""
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --faint: #666; }
 @media (prefers-color-scheme: dark) { :root { --faint: #aaa; } }
@@ -53,6 +56,7 @@ class Page:
         self._top: list[str] = []
         self._parts = self._top
         self._sections: list[list[str]] = []
+        self._drawings = 0
 
     def heading(self, text: str) -> None:
         """Start a section."""
@@ -139,7 +143,8 @@ class Page:
 
     def picture(self, svg: str, caption: str) -> None:
         """Add a drawing; its caption is the text for those who cannot see it, too."""
-        self._parts.append(_figure(svg, caption))
+        self._drawings += 1
+        self._parts.append(_figure(_with_own_names(svg, self._drawings), caption))
 
     def write(self, path: str | Path) -> Path:
         """Write the page, complete or not at all."""
@@ -152,16 +157,23 @@ class Page:
             parts += [f'<section id="s{number}">', *section, "</section>"]
         body = "\n".join(parts)
         title = f"<title>{html.escape(self.title)}</title>"
-        head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{title}'
+        screen = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        head = f'<meta charset="utf-8">{GENERATOR}{screen}{title}'
         text = f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head><body>{body}</body></html>\n'
         with atomic(path) as stream:
-            stream.write(text.encode())
+            stream.write(text.encode(errors="replace"))  # names of files may hold what is no character
         return path
 
 
 def _figure(svg: str, caption: str) -> str:
     text = html.escape(caption)
     return f'<figure><div role="img" aria-label="{text}">{svg}</div><figcaption>{text}</figcaption></figure>'
+
+
+def _with_own_names(svg: str, number: int) -> str:
+    """Name the parts of a drawing that it refers to by its number in the page: they have names by chance otherwise."""
+    names = {name: f"d{number}-{k}" for k, name in enumerate(re.findall(r'\bid="([^"]*)"', svg), 1)}
+    return re.sub(r'(\bid="|url\(#|href="#)([^")]*)', lambda found: found[1] + names.get(found[2], found[2]), svg)
 
 
 def _lines(value: Any) -> str:

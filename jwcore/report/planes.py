@@ -13,7 +13,7 @@ from jwcore.models.fits_file import FitsFile
 SAMPLE = 64_000_000
 """Bytes that are read for the medians of all planes, about."""
 ROWS = 64
-"""Rows in which the median of a plane is measured, at most; more would not make it better."""
+"""Rows in which the median of a plane is measured, at most: in them are 100,000 pixels and more of a full frame."""
 LONGEST = 500
 """Planes of which medians are measured, at most; of more some are left out, evenly."""
 
@@ -60,6 +60,12 @@ class Planes:
             flags |= self.plane(name, other)
         return flags
 
+    def rows(self, name: str, number: int) -> np.ndarray:
+        """Choose the rows in which the medians of a number of planes are measured: all, or some that are evenly spread."""
+        ny, nx = self.shape(name)[-2:]
+        most = int(np.clip(SAMPLE // (4 * nx * max(number, 1)), 4, ROWS))
+        return np.arange(ny) if ny <= most else np.linspace(0, ny - 1, most + 2).astype(int)[1:-1]
+
     def medians(self, name: str, planes: np.ndarray, bad: np.ndarray | None = None) -> np.ndarray:
         """Measure the medians of planes in some of their rows.
 
@@ -67,14 +73,18 @@ class Planes:
         ----------
         name : str
             The array.
-        planes : ndarray of int
+        planes : ndarray of int, shape (n,)
             Their numbers.
         bad : ndarray of bool, shape (ny, nx), optional
             Pixels that do not count.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            NaN where no pixel counts.
         """
         ny, nx = self.shape(name)[-2:]
-        number = int(np.clip(SAMPLE // (4 * nx * max(planes.size, 1)), 4, ROWS))
-        rows = np.unique(np.linspace(0, ny - 1, min(number, ny) + 2).astype(int)[1:-1])  # those at the edges are no sky
+        rows = self.rows(name, planes.size)
         values = np.empty((planes.size, rows.size, nx), self.exposure.declared()[name].dtype)
         places = [
             ((plane * ny + row) * nx, line)
@@ -99,5 +109,5 @@ def evenly(number: int, most: int = LONGEST) -> np.ndarray:
 
 
 def bad_pixels(flags: np.ndarray | None) -> np.ndarray | None:
-    """Tell which pixels never count: those that must not be used, and reference pixels."""
+    """Tell which pixels of a plane of flags never count: those that must not be used, and reference pixels."""
     return None if flags is None else flags & np.uint32(dq.DO_NOT_USE | dq.REFERENCE_PIXEL) != 0

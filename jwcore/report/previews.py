@@ -8,10 +8,12 @@ import numpy as np
 
 from jwcore import models
 from jwcore.algorithms import dq
-from jwcore.report import pictures
+from jwcore.report import pictures, plots
+from jwcore.report.figures import svg
 from jwcore.report.page import Page
-from jwcore.report.pictures import FEW_POINTS, svg
+from jwcore.report.pictures import FEW_POINTS
 from jwcore.report.planes import Planes, bad_pixels, evenly
+from jwcore.report.words import share
 
 FLAG_COLOURS = {dq.JUMP_DET: "#56b4e9", dq.DO_NOT_USE: "#d55e00", dq.SATURATED: "#f0e442", dq.OUTLIER: "#ff5fc4"}
 """Flags that are drawn; later ones over earlier ones, as whatever is an outlier must not be used either."""
@@ -42,30 +44,30 @@ def _image(page: Page, planes: Planes, unit: str, name: str) -> None:
     number, sky = planes.count(name), sky_of(planes.exposure.meta)
     science = planes.plane(name)
     which = f"first of {number} integrations, " if number > 1 else ""
+    flags = planes.plane("dq") if planes.shape("dq")[-2:] == science.shape else None
+    error = planes.plane("err") if planes.shape("err") else None
     page.heading("Image")
-    page.facts(_statistics(planes, science, unit))
-    shown = [(svg(pictures.image(science, unit=unit, sky=sky)), f"Science: {which}asinh stretch{_blocks(science)}.")]
+    page.facts(_statistics(science, error, flags, unit))
+    shown = [(svg(pictures.image(science, label=unit, sky=sky)), f"Science: {which}asinh stretch{_blocks(science)}.")]
     if number > 1:
-        shown.append(_medians(planes, name, unit))
-    if planes.shape("err"):
-        error = planes.plane("err")
-        shown.append(
-            (svg(pictures.image(error, unit=unit, points=FEW_POINTS)), f"Error (one sigma): {which}asinh stretch.")
-        )
+        shown.append(_medians(planes, name, unit, bad_pixels(flags)))
+    if error is not None:
+        drawn = pictures.image(error, label=unit, points=FEW_POINTS)
+        shown.append((svg(drawn), f"Error (one sigma): {which}asinh stretch."))
+    page.pictures([*shown, *_of_resampling(planes)])
+    if flags is not None:
+        _flags(page, science, flags, f" of the {which.rstrip(', ')}" if which else "")
+
+
+def _of_resampling(planes: Planes) -> Iterator[tuple[str, str]]:
+    """Draw how much each pixel of a mosaic weighs, and how many exposures are in it."""
     if planes.shape("wht"):
-        weight = planes.plane("wht")
-        shown.append((svg(pictures.image(weight, linear=True, points=FEW_POINTS)), "Weight of the resampling, linear."))
+        drawn = pictures.image(planes.plane("wht"), label="weight", linear=True, points=FEW_POINTS)
+        yield svg(drawn), "Weight of the resampling, linear."
     if planes.shape("con"):
         covered = _covering(planes)
-        shown.append(
-            (
-                svg(pictures.image(covered, linear=True, points=FEW_POINTS)),
-                f"Exposures in each pixel: up to {covered.max():.0f}.",
-            )
-        )
-    page.pictures(shown)
-    if planes.shape("dq"):
-        _flags(page, science, planes.plane("dq"), f" of the {which.rstrip(', ')}" if which else "")
+        drawn = pictures.image(covered, label="exposures", linear=True, whole=True, points=FEW_POINTS)
+        yield svg(drawn), f"Exposures in each pixel: up to {covered.max():.0f}."
 
 
 def _ramp(page: Page, planes: Planes, unit: str) -> None:
@@ -82,14 +84,17 @@ def _ramp(page: Page, planes: Planes, unit: str) -> None:
     numbers = (chosen[:, None] * ngroups + np.arange(ngroups)).ravel()
     medians = planes.medians("data", numbers, bad).reshape(-1, ngroups)
     lines = {f"integration {number + 1}": line for number, line in zip(chosen, medians, strict=True)}
-    drawn = pictures.curves(np.arange(1, ngroups + 1), lines, xlabel="group", ylabel=f"median of the pixels ({unit})")
+    drawn = plots.curves(np.arange(1, ngroups + 1), lines, xlabel="group", ylabel=f"median of the pixels ({unit})")
     page.pictures(
         [
             (
-                svg(pictures.image(gathered, unit=unit, sky=sky_of(planes.exposure.meta))),
+                svg(pictures.image(gathered, label=unit, sky=sky_of(planes.exposure.meta))),
                 f"Last less first group of the first integration, asinh stretch{_blocks(gathered)}.",
             ),
-            (svg(drawn), f"Median of each group{_of_lines(nints, len(lines))}."),
+            (
+                svg(drawn),
+                f"Median of each group{_of_lines(nints, len(lines))}{_of_rows(planes, 'data', numbers.size)}.",
+            ),
         ]
     )
     if planes.shape("groupdq"):
@@ -105,37 +110,42 @@ def _labels(page: Page, planes: Planes) -> None:
     page.facts(
         [
             ("Sources", f"{np.count_nonzero(np.bincount(labels.ravel())[1:]):,}"),
-            ("Pixels in segments", _share(labels > 0)),
+            ("Pixels in segments", share(np.count_nonzero(labels > 0), labels.size)),
         ]
     )
-    drawn = pictures.image((labels > 0).astype(np.float32), linear=True, sky=sky_of(planes.exposure.meta))
+    drawn = pictures.image(
+        (labels > 0).astype(np.float32), label="share", linear=True, sky=sky_of(planes.exposure.meta)
+    )
     page.pictures([(svg(drawn), f"Share of pixels that belong to a source{_blocks(labels)}.")])
 
 
 # ---- parts
-def _medians(planes: Planes, name: str, unit: str) -> tuple[str, str]:
+def _medians(planes: Planes, name: str, unit: str, bad: np.ndarray | None) -> tuple[str, str]:
     """Draw the median of every integration."""
-    flags = planes.plane("dq") if planes.shape("dq")[-2:] == planes.shape(name)[-2:] else None
     chosen = evenly(planes.count(name))
-    values = planes.medians(name, chosen, bad_pixels(flags))
-    drawn = pictures.curves(chosen + 1, {"": values}, xlabel="integration", ylabel=f"median of the pixels ({unit})")
-    return svg(drawn), f"Median of each integration{_of_lines(planes.count(name), chosen.size)}."
+    values = planes.medians(name, chosen, bad)
+    drawn = plots.curves(chosen + 1, {"": values}, xlabel="integration", ylabel=f"median of the pixels ({unit})")
+    which = f"{_of_lines(planes.count(name), chosen.size)}{_of_rows(planes, name, chosen.size)}"
+    return svg(drawn), f"Median of each integration{which}."
 
 
-def _statistics(planes: Planes, science: np.ndarray, unit: str) -> Iterator[tuple[str, str]]:
-    """Yield a few figures of an image, of a sample of its pixels."""
-    sample = pictures.sample_of(science)
-    if not sample.size:
-        yield "Pixels with a value", "none"
+def _statistics(
+    science: np.ndarray, error: np.ndarray | None, flags: np.ndarray | None, unit: str
+) -> Iterator[tuple[str, str]]:
+    """Yield a few figures of an image: of the pixels that have a value and may be used."""
+    bad = bad_pixels(flags)
+    usable = np.isfinite(science) if bad is None else np.isfinite(science) & ~bad
+    values = science[usable]
+    yield "Usable pixels", share(values.size, science.size) if values.size else "none"
+    if not values.size:
         return
-    middle = np.median(sample)
+    middle = np.median(values)
     yield "Median", f"{middle:.4g} {unit}"
-    yield "Scatter (1.48 MAD)", f"{1.4826 * np.median(np.abs(sample - middle)):.3g} {unit}"
-    if planes.shape("err"):
-        errors = pictures.sample_of(planes.plane("err"))
+    yield "Scatter (1.48 MAD)", f"{1.4826 * np.median(np.abs(values - middle)):.3g} {unit}"
+    if error is not None and error.shape == science.shape:
+        errors = error[usable & np.isfinite(error)]
         yield "Median error", f"{np.median(errors):.3g} {unit}" if errors.size else "none"
-    yield "Brightest pixel", f"{np.nanmax(science):.4g} {unit}"
-    yield "Pixels with a value", _share(np.isfinite(science))
+    yield "Brightest pixel", f"{values.max():.4g} {unit}"
 
 
 def _flags(page: Page, science: np.ndarray, flags: np.ndarray, which: str) -> None:
@@ -151,15 +161,15 @@ def _flags(page: Page, science: np.ndarray, flags: np.ndarray, which: str) -> No
         )
         page.table(
             ("flag", "pixels", "share"),
-            [(name, f"{counts[name]:,}", f"{counts[name] / flags.size:.3%}") for name in (*drawn, *others)],
+            [(name, f"{counts[name]:,}", share(counts[name], flags.size, digits=3)) for name in (*drawn, *others)],
             colours=[FLAG_COLOURS[dq.PIXEL_FLAGS[name]] for name in drawn],
         )
-    good = np.count_nonzero(flags == 0) / flags.size
-    page.text(f"{good:.1%} of the pixels have no flag at all; a pixel may have several.")
+    good = share(np.count_nonzero(flags == 0), flags.size)
+    page.text(f"{good} of the pixels have no flag at all; a pixel may have several.")
 
 
 def _covering(planes: Planes) -> np.ndarray:
-    """Count the exposures in every pixel of a mosaic: the bits of its context planes."""
+    """Count the exposures in every pixel of a mosaic, float32 (ny, nx): the bits of its context planes."""
     total = np.bitwise_count(planes.plane("con").view(np.uint32)).astype(np.float32)
     for number in range(1, planes.count("con")):
         total += np.bitwise_count(planes.plane("con", number).view(np.uint32))
@@ -192,5 +202,7 @@ def _of_lines(number: int, shown: int) -> str:
     return f"; {shown} of {number} integrations" if shown < number else ""
 
 
-def _share(chosen: np.ndarray) -> str:
-    return f"{np.count_nonzero(chosen) / chosen.size:.1%}"
+def _of_rows(planes: Planes, name: str, number: int) -> str:
+    """Tell of how many rows the medians of a number of planes are."""
+    rows, ny = planes.rows(name, number).size, planes.shape(name)[-2]
+    return f", of {rows} of {ny} rows" if rows < ny else ""

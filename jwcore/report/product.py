@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jwcore import models
-from jwcore.errors import BadInput, UsageError
+from jwcore.errors import BadInput
 from jwcore.report.catalogs import catalog_of, show_catalog
 from jwcore.report.findings import show_findings
 from jwcore.report.making import show_making, show_steps
@@ -20,36 +20,12 @@ KINDS = {
     "uncal": "raw ramps", "ramp": "corrected ramps", "dark": "dark ramps", "rate": "count rates",
     "rateints": "count rates of each integration", "cal": "calibrated image", "calints": "calibrated images of each integration",
     "crf": "calibrated image, outliers flagged", "i2d": "resampled image", "segm": "segmentation map", "cat": "source catalogue",
+    "s2d": "resampled spectral images", "s3d": "spectral cube", "x1d": "extracted spectra", "c1d": "combined spectrum",
+    "x1dints": "extracted spectra of each integration",
 }  # fmt: skip
 """What a product is, by its suffix."""
-
-
-def report_path(product: Path, output: Path | None, *, alone: bool) -> Path:
-    """Decide where the report of a product goes.
-
-    Parameters
-    ----------
-    product : Path
-        The product.
-    output : Path or None
-        What the user asked for: a folder or, for a product alone, a file; None is beside the product.
-    alone : bool
-        No other report is asked for at the same time.
-
-    Raises
-    ------
-    UsageError
-        When several reports would go to one file.
-    """
-    if output is None:
-        return product.with_name(f"{product.stem}_report.html")
-    if output.suffix.lower() not in (".html", ".htm"):
-        return output / f"{product.stem}_report.html"
-    if not alone:
-        raise UsageError(
-            "several reports do not fit into one file", where=str(output), cure="give a folder with -o DIR"
-        )
-    return output
+OF_SLITS = {"SlitModel": "calibrated image of a slit", "MultiSlitModel": "calibrated images of slits"}
+"""What products are that have the suffixes of images, by their DATAMODL."""
 
 
 def report_page(path: Path) -> Page:
@@ -103,9 +79,13 @@ def _check(product: models.Exposure, path: Path) -> None:
 
 def _summary(path: Path, meta: models.Meta) -> str:
     """Say in one line what it is."""
-    kind = KINDS.get(models.suffix_of(path) or "", meta.get("model_type") or "product").capitalize()
+    suffix, model = models.suffix_of(path) or "", meta.get("model_type")
+    kind = KINDS.get(suffix) or (f"product of the type {model}" if model else "product")
+    if suffix.startswith("cal"):
+        kind = OF_SLITS.get(model, kind)
+    kind = kind[0].upper() + kind[1:]
     number = meta.get("resample.pointings")
-    if models.suffix_of(path) == "i2d" and number and number > 1:
+    if suffix == "i2d" and number and number > 1:
         kind = f"Mosaic of {number} exposures"
     words = [
         kind,

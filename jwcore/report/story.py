@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jwcore.provenance import flat_entries, runs
+from jwcore.models.history import flat_entries, runs
 
 
 def story(history: list[dict[str, Any]], *, shown: set[str]) -> Iterator[str]:
@@ -41,7 +41,7 @@ def run_lines(run: dict[str, Any], settings: dict[str, Any], *, brief: bool = Fa
         yield "  decided as above; figures:"
     planned = {entry["label"]: entry for entry in flat_entries(settings.get("entries", []))}
     for done in run["steps"]:
-        yield from _step_lines(done, planned.get(done["label"], {}), brief=brief)
+        yield from _step_lines(done, planned, brief=brief)
     if brief:
         return
     for name, plugin in settings.get("plugins", {}).items():
@@ -49,7 +49,8 @@ def run_lines(run: dict[str, Any], settings: dict[str, Any], *, brief: bool = Fa
         yield f"  plugin {name} {plugin['version']}  {plugin['distribution']}{digest}".rstrip()
 
 
-def _step_lines(done: dict[str, Any], planned: dict[str, Any], *, brief: bool) -> Iterator[str]:
+def _step_lines(done: dict[str, Any], entries: dict[str, Any], *, brief: bool) -> Iterator[str]:
+    """Describe what a step did, and the steps that it called; ``entries`` are the decisions on all, by label."""
     found = figures(done.get("counts", {}))
     if done["status"] != "COMPLETE":
         if not brief:
@@ -60,6 +61,7 @@ def _step_lines(done: dict[str, Any], planned: dict[str, Any], *, brief: bool) -
         if found:
             yield f"  + {done['label']:<20} {found}"
         return
+    planned = entries.get(done["label"], {})
     who = f"{planned.get('implementation', '?')} {planned.get('version', '')}"
     yield f"  + {done['label']:<20} {who}  {done['seconds']:.2f} s  {found}".rstrip()
     for name, origin in planned.get("origins", {}).items():
@@ -71,7 +73,7 @@ def _step_lines(done: dict[str, Any], planned: dict[str, Any], *, brief: bool) -
         yield f"      wrapped by {key}"
     yield from _tables(done)
     for callee in done.get("calls", []):
-        for line in _step_lines(callee, {}, brief=False):
+        for line in _step_lines(callee, entries, brief=False):
             yield "    " + line
 
 
