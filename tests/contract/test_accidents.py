@@ -1,5 +1,6 @@
 """What goes wrong ends with one line that names the cure, the documented exit code, and no partial product."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,41 +62,81 @@ def damaged(tmp_path, kind, rate):
     return path
 
 
-@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "no SCI", "missing"])
-def test_damaged_input_is_exit_code_4(tmp_path, rate, kind):
-    path = damaged(tmp_path, kind, rate)
-    out = tmp_path / "out"
-    done = jwcal("run", "toy_add", path, "-p", SHAPES, "-o", out, "--references", "none")
-    assert done.returncode == 4, done.stderr
-    assert path.name in last_line(done)
-    assert "—" in last_line(done)
+DAMAGES = ("truncated", "empty", "text", "no SCI", "missing")
+MISTAKES = [
+    (["run", "toy_ad", "X"], 2, "did you mean 'toy_add'"),
+    (["run", "toy_add", "X", "-s", "toy_add.valu=3"], 2, "did you mean 'value'"),
+    (["run", "toy_add", "X", "-s", "toy_add.value=-3"], 2, ">= 0"),
+    (["run", "toy_add", "X", "-s", "value=3"], 2, "-s step.param=value"),
+    (["run", "toy_add", "X", "--use", "toy_ad=acme"], 2, "did you mean 'toy_add'"),
+    (["run", "toy_add", "X", "--use", "toy_add"], 2, "--use STAGE=PLUGIN"),
+    (["run", "toy_add", "X", "--max-memory", "lots"], 2, "4G"),
+    (["run", "toy_add", "X", "--executor", "magic"], 2, "processes"),
+    (["run", "toy_add", "X", "-p", "nowhere"], 2, "installed: builtin"),
+    (["run", "toy_add", "X", "-c", "no.toml"], 2, "check the path after -c"),
+    (["run", "flat_field", "X", "--references", "none"], 3, "--override flat=FILE"),
+    (["runn", "toy_add"], 2, "did you mean 'run'"),
+    (["run", "toy_add", "X", "-o", "/proc/no"], 2, "choose another folder"),
+]
+ONE_BY_ONE = """
+import json, os, sys
+import jwcore.planner, jwcore.runner
+from jwcore.cli import main
+folder, commands = json.load(sys.stdin)
+for number, words in enumerate(commands):
+    child = os.fork()
+    if child == 0:
+        written = os.open(f"{folder}/{number}.txt", os.O_CREAT | os.O_WRONLY)
+        os.dup2(written, 1), os.dup2(written, 2)
+        main(words)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+"""Commands as children of one process that has imported the program; what each writes goes to a file of its own."""
+
+
+def one_by_one(folder, commands):
+    """Run commands; give exit code and last line of each."""
+    plain = json.dumps([str(folder), [[str(word) for word in words] for words in commands]])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CRDS_")}
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE], input=plain, capture_output=True, text=True, check=True, env=environment
+    )
+    written = [(folder / f"{number}.txt").read_text() for number in range(len(commands))]
+    assert not any("Traceback" in text for text in written), written
+    lasts = [text.strip().splitlines()[-1] for text in written]
+    return list(zip(map(int, done.stdout.split()), lasts, strict=True))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Exit code and last line of what goes wrong, by what is wrong."""
+    folder = tmp_path_factory.mktemp("told")
+    rate = models.write(tiny_image(), folder / "jw00001001001_02101_00001_nrca1_rate.fits")
+    commands = [
+        ["run", "toy_add", damaged(folder, kind, rate), "-p", SHAPES, "-o", folder / "out", "--references", "none"]
+        for kind in DAMAGES
+    ]
+    for given, *_ in MISTAKES:
+        words = [rate if word == "X" else word for word in given]
+        if words[0] == "run":
+            words += ["-p", SHAPES, *([] if "-o" in words else ["-o", folder / "out"])]
+        commands.append(words)
+    answers = one_by_one(folder, commands)
+    return folder / "out", dict(zip([*DAMAGES, *(" ".join(words) for words, *_ in MISTAKES)], answers, strict=True))
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damaged_input_is_exit_code_4(told, kind):
+    out, answers = told
+    code, last = answers[kind]
+    assert (code, f"{kind.replace(' ', '_')}_rate.fits" in last, "—" in last) == (4, True, True), last
     assert not out.exists() or not list(out.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "expected"),
-    [
-        (["run", "toy_ad", "X"], 2, "did you mean 'toy_add'"),
-        (["run", "toy_add", "X", "-s", "toy_add.valu=3"], 2, "did you mean 'value'"),
-        (["run", "toy_add", "X", "-s", "toy_add.value=-3"], 2, ">= 0"),
-        (["run", "toy_add", "X", "-s", "value=3"], 2, "-s step.param=value"),
-        (["run", "toy_add", "X", "--use", "toy_ad=acme"], 2, "did you mean 'toy_add'"),
-        (["run", "toy_add", "X", "--use", "toy_add"], 2, "--use STAGE=PLUGIN"),
-        (["run", "toy_add", "X", "--max-memory", "lots"], 2, "4G"),
-        (["run", "toy_add", "X", "--executor", "magic"], 2, "processes"),
-        (["run", "toy_add", "X", "-p", "nowhere"], 2, "installed: builtin"),
-        (["run", "toy_add", "X", "-c", "no.toml"], 2, "check the path after -c"),
-        (["run", "flat_field", "X", "--references", "none"], 3, "--override flat=FILE"),
-        (["runn", "toy_add"], 2, "did you mean 'run'"),
-        (["run", "toy_add", "X", "-o", "/proc/no"], 2, "choose another folder"),
-    ],
-)
-def test_mistakes_are_named_with_their_cure(tmp_path, rate, words, code, expected):
-    words = [rate if word == "X" else word for word in words]
-    if words[0] == "run" and "-o" not in words:
-        words += ["-o", tmp_path / "out"]
-    done = jwcal(*words, *(["-p", SHAPES] if words[0] == "run" else []))
-    assert (done.returncode, expected in last_line(done)) == (code, True), done.stderr
+@pytest.mark.parametrize(("words", "code", "expected"), MISTAKES)
+def test_mistakes_are_named_with_their_cure(told, words, code, expected):
+    given, last = told[1][" ".join(words)]
+    assert (given, expected in last) == (code, True), last
 
 
 def test_a_crashing_step_names_itself_and_how_to_go_on(tmp_path, rate):
