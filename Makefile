@@ -23,7 +23,7 @@ demo: $(READY)  ## simulate, reduce, compare with the truth; leaves demo/index.h
 	$(BIN)/jwcal demo --output-dir demo
 
 test: $(READY)  ## the test suite on small arrays
-	$(BIN)/python -m pytest -q tests -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests -m "not slow"
 
 test-slow: $(READY)  ## the tests on full-size arrays
 	$(BIN)/python -m pytest -q tests -m slow
